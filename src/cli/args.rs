@@ -3,6 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory, Parser, Subcommand};
 
+use crate::commands::cluster::Cluster;
 use crate::commands::complete_categories::CompleteCategories;
 use crate::commands::completions::Completions;
 use crate::commands::config::Show as Config;
@@ -11,6 +12,7 @@ use crate::commands::datagen::Datagen;
 use crate::commands::doctor::Doctor;
 use crate::commands::health::Health;
 use crate::commands::ingest::Ingest;
+use crate::commands::init::Init;
 use crate::commands::lake::Lake;
 use crate::commands::list::List;
 use crate::commands::man::Man;
@@ -25,15 +27,13 @@ use crate::commands::serve::Serve;
 use crate::commands::show::Show;
 use crate::commands::top::Top;
 use crate::failure::{EXIT_CODES, Failure};
+use crate::program::PROGRAM;
 use crate::settings::{GlobalArgs, Settings};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
     .literal(AnsiColor::Cyan.on_default());
-
-/// The version, and where it is known the commit and its date.
-const LONG_VERSION: &str = env!("TOPSELL_LONG_VERSION");
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,7 +46,7 @@ Examples:
 
 /// Turns purchase logs into best-seller rankings
 #[derive(Parser, Debug)]
-#[command(name = "topsell", version, long_version = LONG_VERSION, styles = STYLES)]
+#[command(name = "topsell", version, long_version = PROGRAM, styles = STYLES)]
 #[command(before_help = EXAMPLES, after_help = EXIT_CODES, arg_required_else_help = true)]
 pub struct Args {
     #[command(subcommand)]
@@ -57,6 +57,7 @@ pub struct Args {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    Init(Init),
     Ingest(Ingest),
     Rollup(Rollup),
     Rank(Rank),
@@ -69,6 +70,7 @@ pub enum Command {
     List(List),
     Run(Run),
     Schedule(Schedule),
+    Cluster(Cluster),
     Health(Health),
     Lake(Lake),
     Doctor(Doctor),
@@ -84,7 +86,7 @@ pub enum Command {
 
 /// The commands of the overview, by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Load and rank", &["ingest", "rollup", "rank"]),
+    ("Load and rank", &["init", "ingest", "rollup", "rank", "cluster"]),
     ("Query", &["show", "count", "top", "report", "serve"]),
     ("Hand out", &["publish", "list"]),
     ("Run and monitor jobs", &["run", "schedule", "runs", "health"]),
@@ -132,8 +134,10 @@ impl Command {
     /// Names the option that is wrong and what to write instead.
     pub fn check(&self, settings: &Settings) -> Result<(), Failure> {
         match self {
+            Command::Init(typed) => typed.check(),
             Command::Ingest(typed) => typed.check(settings.now).map(drop),
             Command::Rank(typed) => typed.check(settings.now).map(drop),
+            Command::Cluster(typed) => typed.check(settings.now).map(drop),
             Command::Show(typed) => typed.check(settings).map(drop),
             Command::Count(typed) => typed.check(settings).map(drop),
             Command::Top(typed) => typed.check(settings).map(drop),

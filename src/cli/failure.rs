@@ -10,7 +10,7 @@ use crate::color::is_bright;
 use topsell_core::delta::TableError;
 use topsell_core::distributed::DistributedError;
 use topsell_core::lake::LakeError;
-use topsell_core::model::{escape_control, escape_lines, hide_secrets};
+use topsell_core::model::{escape_lines, hide_secrets};
 use topsell_core::parquet_format::ColumnsError;
 use topsell_core::pipeline::StepError;
 use topsell_core::rank::PartFileError;
@@ -18,7 +18,6 @@ use topsell_core::rankings::SnapshotError;
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::LockError;
 use topsell_lists::ListError;
-use topsell_output::show::ShowError;
 
 pub const EXIT_CODES: &str = "\
 Exit codes:
@@ -167,6 +166,7 @@ impl From<StepError> for Failure {
                         Exit::DataCorruption
                     }
                     RollupError::BadPartition { .. } | RollupError::Differing { .. } => Exit::DataCorruption,
+                    RollupError::ChangedMeanwhile => Exit::Busy,
                     _ => Exit::RuntimeError,
                 },
                 hint: hint_of_rollup(&error).map(str::to_owned),
@@ -176,9 +176,20 @@ impl From<StepError> for Failure {
             StepError::Distributed(DistributedError::Rollup(error)) => StepError::Rollup(error).into(),
             StepError::Distributed(error) => {
                 let (exit, hint) = match &error {
-                    DistributedError::File { source: PartFileError::Damaged, .. } => {
-                        (Exit::DataCorruption, Some("compute the part again with `topsell rank partial`"))
-                    }
+                    DistributedError::File {
+                        source: PartFileError::Damaged | PartFileError::OtherProgram(_),
+                        ..
+                    } => (Exit::DataCorruption, Some("compute the part again with `topsell rank partial`")),
+                    DistributedError::OtherProgram { .. } => (
+                        Exit::UsageError,
+                        Some("run the same version on all hosts, or plan again with `topsell rank plan`"),
+                    ),
+                    DistributedError::NoPlan { .. } => (
+                        Exit::UsageError,
+                        Some(
+                            "its ranking was published, or `lake prune` has removed it; plan again with `topsell rank plan`",
+                        ),
+                    ),
                     DistributedError::File { source: PartFileError::OtherPlan, .. } => {
                         (Exit::UsageError, Some("pass the results of this plan"))
                     }
@@ -199,6 +210,7 @@ impl From<StepError> for Failure {
                 };
                 Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
             }
+            StepError::Output { .. } => Failure { exit: Exit::RuntimeError, hint: None, cause: error.into() },
             StepError::Stale { .. } => Failure {
                 exit: Exit::Stale,
                 hint: Some(
@@ -300,30 +312,6 @@ impl From<SnapshotError> for Failure {
     }
 }
 
-impl From<ShowError> for Failure {
-    fn from(error: ShowError) -> Failure {
-        match error {
-            ShowError::Snapshot(error) => error.into(),
-            ShowError::Rollup(error) => StepError::Rollup(error).into(),
-            ShowError::UnknownCategory { ref suggestions, .. } => {
-                let hint = meant(suggestions, "list the categories with `topsell show --categories`");
-                Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
-            }
-            ShowError::UnknownItem { ref suggestions, .. } => {
-                let hint = meant(suggestions, "search for it with `topsell show --search TEXT`");
-                Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
-            }
-            ShowError::NoneAt { oldest, .. } => {
-                let hint = oldest.map(|oldest| format!("the oldest ranking is `--at {oldest}`"));
-                Failure { exit: Exit::NotFound, hint, cause: error.into() }
-            }
-            ShowError::NothingBefore | ShowError::NoMatch { .. } => {
-                Failure { exit: Exit::NotFound, hint: None, cause: error.into() }
-            }
-        }
-    }
-}
-
 impl From<ListError> for Failure {
     fn from(error: ListError) -> Failure {
         let (exit, hint) = match &error {
@@ -345,18 +333,6 @@ impl From<ListError> for Failure {
     }
 }
 
-/// Suggests the nearest names, or else what to do.
-fn meant(nearest: &[String], otherwise: &str) -> String {
-    match nearest.is_empty() {
-        true => otherwise.to_owned(),
-        false => {
-            let names: Vec<String> =
-                nearest.iter().map(|name| format!("`{}`", escape_control(name))).collect();
-            format!("did you mean {}?", names.join(", "))
-        }
-    }
-}
-
 /// What to do about a file that has other bytes than were written.
 const OF_DAMAGE: &str = "`topsell lake verify` lists all damaged files, and `topsell lake repair` does what can be done about them";
 
@@ -366,6 +342,7 @@ pub const OF_FULL_DISK: &str = "`topsell lake prune` makes room, also where no b
 
 fn hint_of_rollup(error: &RollupError) -> Option<&'static str> {
     match error {
+        RollupError::ChangedMeanwhile => Some("nothing was committed; plan again with `topsell rollup plan`"),
         RollupError::Differing { .. } => Some(
             "nothing was replaced; check the files with `topsell lake verify`, and if the events are right, pass --yes",
         ),

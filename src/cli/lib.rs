@@ -2,6 +2,7 @@
 //!
 //! Invariant: the only crate that prints, reads the environment or asks the time.
 
+mod answer_failures;
 mod args;
 mod catalog_args;
 mod clock;
@@ -18,7 +19,9 @@ mod moments;
 #[cfg(test)]
 mod option_table;
 mod output;
+mod program;
 mod progress_bars;
+mod ranking_summary;
 mod read_args;
 mod record_args;
 mod repair_summary;
@@ -128,11 +131,13 @@ fn run(settings: &Settings, command: Command, config: &Config) -> Result<Exit, F
         Command::List(typed) => commands::list::run(settings, &typed),
         Command::Run(typed) => commands::run::run(settings, &typed, &job_words::check),
         Command::Schedule(typed) => commands::schedule::run(settings, &typed, &job_words::check),
+        Command::Cluster(typed) => commands::cluster::run(settings, &typed),
         Command::Health(typed) => commands::health::run(settings, &typed),
         Command::Lake(typed) => commands::lake::run(settings, &typed),
         Command::Runs(typed) => commands::runs::run(settings, &typed),
         Command::Config(typed) => commands::config::run(&typed, config, &args::command(), settings.color),
         Command::Completions(typed) => commands::completions::run(&typed, &args::command()),
+        Command::Init(typed) => commands::init::run(settings, &typed),
         Command::Doctor(typed) => commands::doctor::run(settings, &typed),
         Command::Man(typed) => commands::man::run(settings, &typed, args::command()),
         Command::CompleteCategories(typed) => commands::complete_categories::run(settings, &typed),

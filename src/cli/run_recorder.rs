@@ -68,11 +68,16 @@ pub fn record_read(
     }
 }
 
-fn trace_around() -> TraceContext {
+/// Returns the trace that the environment names, and a span for this run.
+pub fn trace_around() -> TraceContext {
     TraceContext::of(env::var(TRACEPARENT).ok().as_deref())
 }
 
-fn record_in(
+/// Does the work of a command, and leaves its run record, in a trace.
+///
+/// # Errors
+/// Fails as the work does.
+pub fn record_in(
     settings: &Settings,
     command: &'static str,
     mode: RecordMode,

@@ -149,6 +149,12 @@ impl Settings {
         pool.map_err(|e| Failure::runtime(format!("cannot start threads: {e}")))
     }
 
+    /// Returns how many threads each of some processes of this host has: as many as are set, or its share of the CPUs.
+    pub fn threads_of_each(&self, processes: usize) -> usize {
+        let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+        self.threads.map_or_else(|| (cpus / processes.max(1)).max(1), |threads| threads.get().into())
+    }
+
     /// Tells whether to draw progress bars.
     pub fn shows_progress(&self) -> bool {
         self.verbosity != Verbosity::Quiet && io::stderr().is_terminal() && !is_dumb()

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::failure::Exit;
 use crate::lake_summary;
+use crate::ranking_summary;
 use crate::repair_summary;
 use crate::settings::Verbosity;
 use topsell_core::ingest;
@@ -13,12 +14,11 @@ use topsell_core::maintenance::{Compacted, Pruned};
 use topsell_core::model::escape_control;
 use topsell_core::pipeline::Done;
 use topsell_core::progress::BatchOutcome;
-use topsell_core::rankings::Published;
 use topsell_core::rollup;
 use topsell_output::answers::explanation;
 use topsell_output::formats::Format;
 use topsell_output::terminal::TerminalOptions;
-use topsell_output::text::{counted, size};
+use topsell_output::text::counted;
 
 /// The number of already ingested inputs that are listed.
 const FIRST_SKIPPED: usize = 5;
@@ -75,36 +75,27 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
         Done::Repaired(outcome) => repair_summary::write(outcome, out),
         // An answer, not a summary.
         Done::Counted(_) => Ok(()),
-        Done::RankingPlanned { rolled_up, plan, file } => {
+        Done::RollupPartsPlanned(planned) => lake_summary::write_rollup_parts(planned.as_ref(), out),
+        Done::RankingPlanned { rolled_up, plan, file, .. } => {
             if let Some(rolled_up) = rolled_up {
                 lake_summary::write_rollup(rolled_up, verbosity, out)?;
             }
-            let round = plan.round();
-            let what = match round.is_for_multi_category_items() {
-                true => "items in several categories".to_owned(),
-                false => format!("{} hours", round.window_hours()),
-            };
-            let (parts, rows) = (counted(plan.parts() as u64, "part", "parts"), plan.rows());
-            let rows = counted(rows, "row", "rows");
-            writeln!(out, "plan: {what}, {parts}, {rows}, in {}", escape_control(&file.display().to_string()))
+            ranking_summary::write_plan(plan, file, out)
         }
-        Done::RankingMerged { published } => write_published(published, out),
+        Done::RankingMerged { published, totals } => ranking_summary::write(published, totals.as_ref(), out),
+        Done::RankingPreviewed { planned, preview } => {
+            lake_summary::write_planned_rollup(planned, out)?;
+            ranking_summary::write_preview(preview, out)
+        }
+        Done::RankingWritten { rolled_up, file, size_bytes, rows } => {
+            lake_summary::write_rollup(rolled_up, verbosity, out)?;
+            ranking_summary::write_file(file, *rows, *size_bytes, out)
+        }
         Done::Ranked { rolled_up, published, totals } => {
             lake_summary::write_rollup(rolled_up, verbosity, out)?;
-            write_published(published, out)?;
-            let Some(totals) = totals else { return Ok(()) };
-            let rows = counted(totals.rows, "row", "rows");
-            writeln!(out, "totals: {rows}, {} in {}", size(totals.size_bytes), totals.file)
+            ranking_summary::write(published, totals.as_ref(), out)
         }
     }
-}
-
-fn write_published(published: &Published, out: &mut dyn Write) -> io::Result<()> {
-    let categories = counted(published.categories, "category", "categories");
-    let rows = counted(published.rows, "row", "rows");
-    let named = published.named.map(|named| format!(", {named} of them named")).unwrap_or_default();
-    let (size_bytes, file) = (&published.size_bytes, &published.file);
-    writeln!(out, "rank: {categories}, {rows}{named}, {} in {file}", size(*size_bytes))
 }
 
 fn write_ingest(
@@ -379,7 +370,11 @@ pub fn answer(done: &Done, terminal: TerminalOptions, out: &mut dyn Write) -> io
             })
         }
         Done::RollupPlanned(planned) => lake_summary::write_rollup_plan(planned, out),
+        Done::RollupPartsPlanned(Some((plan, file))) => writeln!(out, "{}\t{}", file.display(), plan.parts()),
         // A merge tells by its output whether there is another round.
+        Done::RankingPlanned { plan, file, is_in_lake: true, .. } => {
+            writeln!(out, "{}\t{}", file.display(), plan.parts())
+        }
         Done::RankingPlanned { rolled_up: None, file, .. } => {
             writeln!(out, "{}", escape_control(&file.display().to_string()))
         }

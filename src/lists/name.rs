@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_name_has_a_folder_of_its_own() {
-        for name in ["blocked", "ranking/current", "a.b_c-1/d"] {
+        for name in ["blocked", "ranking/default", "a.b_c-1/d"] {
             let parsed = ListName::parse(name).expect("it is a name");
             let folder = parsed.folder();
             assert_eq!(

@@ -174,10 +174,10 @@ pub(crate) fn merged(kept: impl Iterator<Item = u32>, added: &[u32], expected: u
 impl Level {
     /// Returns the level of some of the newest changes, all of those of a sequence or none.
     fn of(sorted: &[u32], history: &History, newest: usize) -> Level {
-        let skipped = history.len().saturating_sub(newest);
-        let first = history.after(history.floor()).nth(skipped).map_or(0, |(change, _)| change.sequence);
-        // The changes of the first sequence may be there in part.
-        let since = if skipped == 0 { history.floor() } else { first };
+        // What is left out ends with a whole sequence: a version is never the middle of one.
+        let skipped = history.count_after(history.floor()).saturating_sub(newest);
+        let last_skipped = skipped.checked_sub(1).and_then(|last| history.after(history.floor()).nth(last));
+        let since = last_skipped.map_or(history.floor(), |(change, _)| change.sequence);
         let offset = |change: &KeyChange| u32::try_from(change.sequence - since).unwrap_or(u32::MAX);
         let mut changes: Vec<(&str, &KeyChange)> =
             history.after(since).map(|(change, key)| (key, change)).collect();

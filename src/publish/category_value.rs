@@ -22,13 +22,16 @@ pub const WHOLE_SHOP: &str = "/";
 /// Digits of a hash in the name of a value: 96 bits, enough for all values that a target ever has.
 const NAME_DIGITS: usize = 24;
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 9] = [
     Column::new("rank", ColumnType::Integer),
     Column::new("item_id", ColumnType::Text),
     Column::new("units", ColumnType::Units),
     Column::new("purchases", ColumnType::Integer),
     Column::new("amount", ColumnType::Amount),
     Column::new("name", ColumnType::Text).json(JsonField::WhenPresent),
+    Column::new("window_units", ColumnType::Units),
+    Column::new("window_purchases", ColumnType::Integer),
+    Column::new("window_amount", ColumnType::Amount),
 ];
 
 /// What a value is in Redis.
@@ -116,6 +119,7 @@ fn json_of(rows: &[RankedRow<'_>], by: &'static str) -> Bytes {
             ("by", by.into()),
             ("window_hours", first.map(hours).into()),
             ("eligible_items", first.map(|row| row.eligible_items).into()),
+            ("is_extended", first.and_then(RankedRow::is_extended).map_or(Value::None, Value::Flag)),
         ],
         tables: vec![Table::new("items", &COLUMNS, rows.iter().map(values).collect::<Vec<_>>())],
         ..Answer::default()
@@ -127,6 +131,8 @@ fn json_of(rows: &[RankedRow<'_>], by: &'static str) -> Bytes {
 }
 
 fn values(row: &RankedRow<'_>) -> Vec<Value> {
+    // Of the ranking's window, where that of the category is extended.
+    let window = row.window_aggregate();
     vec![
         Value::Integer(row.rank.into()),
         (*row.item_id).into(),
@@ -134,5 +140,8 @@ fn values(row: &RankedRow<'_>) -> Vec<Value> {
         row.aggregate.purchases.into(),
         Value::Amount(row.aggregate.amount),
         row.name.as_deref().into(),
+        window.map(|window| window.units).into(),
+        window.map(|window| window.purchases).into(),
+        window.map_or(Value::None, |window| Value::Amount(window.amount)),
     ]
 }

@@ -6,9 +6,10 @@ use topsell_core::ingest::StreamOptions;
 use topsell_core::input_format::Mapping;
 use topsell_core::lake::{DryRun, DuplicatePolicy};
 use topsell_core::model::{Decay, EventTypes, Timestamp, Week, Window, Zone};
-use topsell_core::pipeline::{self, Caller, Step};
+use topsell_core::pipeline::{self, Caller, RankOutput, Step};
 use topsell_core::progress::Progress;
 use topsell_core::rank::{Measure, Rules};
+use topsell_core::rankings::Publication;
 use topsell_core::rollup::{Replaces, Scope};
 use topsell_core::storage::{LockTimeout, Store};
 
@@ -90,7 +91,14 @@ impl AgedLake {
             week: Week::ending(as_of, Zone::utc()),
         };
         let event_types = purchases();
-        self.step(&Step::Rank { rules, event_types, catalog: None, tail: false, freshness: None })
+        self.step(&Step::Rank {
+            rules,
+            event_types,
+            catalog: None,
+            tail: false,
+            freshness: None,
+            output: RankOutput::Publish(Publication::default()),
+        })
     }
 
     fn count(&self, hours: i32) -> Read {

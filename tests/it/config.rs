@@ -22,7 +22,7 @@ fn shop() -> World {
 
 /// Returns the order of the items of a ranking made with the variables and arguments.
 fn order(world: &World, variables: &[(&str, &str)], arguments: &str) -> String {
-    let ranked = world.run_in(variables, &format!("rank {arguments}"));
+    let ranked = world.run_in(variables, &format!("rank --promote {arguments}"));
     assert_eq!(ranked.code, Some(0), "{}", ranked.whole());
     let items = world.run_in(variables, "show --format csv");
     items
@@ -51,6 +51,7 @@ fn what_nobody_set_is_built_in() {
         stdout: metrics_file              not set
         stdout: catalog                   not set
         stdout: catalog_map               not set
+        stdout: currency                  not set
         stdout: max_skew       1h         built in
         stdout: max_rejects    64MiB      built in
         stdout: window         150h       built in
@@ -169,8 +170,8 @@ fn a_path_in_a_file_counts_from_the_files_folder() {
     world.write("shop/lake/topsell.toml", "catalog = \"../names.csv\"\n");
     assert_eq!(world.run_in(&mine, "rank --measure amount --no-decay").code, Some(0));
     expect![[r#"
-        stdout: category,rank,item_id,score,units,purchases,amount,name,movement,previous_rank,share_percent,weeks,units_by_day,units_week
-        stdout: ,1,new,9,1,1,9.0000,A new one,,,75.00,1,0 0 0 0 0 0 1,1
+        stdout: category,rank,item_id,score,units,purchases,amount,name,movement,previous_rank,share_percent,weeks,units_by_day,units_week,window_units,window_purchases,window_amount,window_share_percent
+        stdout: ,1,new,9,1,1,9.0000,A new one,,,75.00,1,0 0 0 0 0 0 1,1,1,1,9.0000,75.00
         exit code 0
     "#]]
     .assert_eq(&world.run_in(&mine, "show").whole());

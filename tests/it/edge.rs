@@ -96,7 +96,7 @@ fn an_edge_answers_as_its_origin_and_goes_on_when_that_is_away_and_after_its_own
     wait_for(&edge, "/v1/show", "apple");
     assert_eq!(answers(&edge), expected);
     assert_eq!(wait_for(&edge, "/v1/lists/blocked.txt", "first").body, "first.example\n");
-    let whole = |line: &str| line.contains("/v1/lists/ranking/current") && !line.contains("since=");
+    let whole = |line: &str| line.contains("/v1/lists/ranking/default") && !line.contains("since=");
     assert_eq!(asked(&shop, whole), 1, "with an empty disk, once: {}", said(&shop));
     let answer = edge.get("/v1/show?category=Shop");
     assert_eq!(answer.header("topsell-stale"), Some("false"));
@@ -217,7 +217,7 @@ fn what_is_too_old_is_refused_where_that_is_asked_for() {
     let refused = edge.get("/v1/show");
     assert!(refused.body.contains("older than --max-stale allows"), "{}", refused.body);
     assert!(refused.header("topsell-synced").is_some(), "{}", refused.head);
-    assert_eq!(edge.get("/v1/lists/ranking/current").status, 503);
+    assert_eq!(edge.get("/v1/lists/ranking/default").status, 503);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn a_version_that_is_not_signed_by_the_key_is_refused() {
     let edge = follow(&edge_world, &upstream, &["--upstream-key", "list.pub"]);
     assert_eq!(answers(&edge), answers(&origin));
     // Its own clients see the origin's signature.
-    let address = format!("{}/v1/lists/ranking/current", url(&edge));
+    let address = format!("{}/v1/lists/ranking/default", url(&edge));
     let fetched = edge_world.run(&format!("list fetch {address} --into ranking.txt --key list.pub"));
     assert!(fetched.code == Some(0) || fetched.stderr.contains("expired"), "{}", fetched.whole());
 }

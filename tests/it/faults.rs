@@ -12,9 +12,10 @@ use topsell_core::input_format::Mapping;
 use topsell_core::lake::{DryRun, DuplicatePolicy, Lake};
 use topsell_core::maintenance::Retention;
 use topsell_core::model::{Decay, EventTypes, Hour, Timestamp, Week, Window, Zone};
-use topsell_core::pipeline::{self, Caller, Step};
+use topsell_core::pipeline::{self, Caller, RankOutput, Step};
 use topsell_core::progress::Progress;
 use topsell_core::rank::{Measure, Rules};
+use topsell_core::rankings::Publication;
 use topsell_core::rankings::RankingRetention;
 use topsell_core::rankings::Snapshot;
 use topsell_core::rollup::{Replaces, RollupError, Rollups, Scope, Selection, WantedRows};
@@ -413,7 +414,14 @@ pub fn rank_step() -> Step {
         max_lookback_hours: 150,
         week: Week::ending(now().hour(), Zone::utc()),
     };
-    Step::Rank { rules, event_types: purchases(), catalog: None, tail: true, freshness: None }
+    Step::Rank {
+        rules,
+        event_types: purchases(),
+        catalog: None,
+        tail: true,
+        freshness: None,
+        output: RankOutput::Publish(Publication::default()),
+    }
 }
 
 fn now() -> Timestamp {

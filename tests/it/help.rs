@@ -16,6 +16,15 @@ fn help_begins_with_examples_that_the_program_understands() {
         "count",
         "top",
         "schedule",
+        "list",
+        "list create",
+        "list add",
+        "list remove",
+        "list replace",
+        "list show",
+        "list history",
+        "list fetch",
+        "list verify",
         "lake",
         "lake compact",
         "lake prune",
@@ -118,13 +127,15 @@ fn the_overview_lists_commands_in_groups() {
         Usage: topsell [OPTIONS] <COMMAND>
 
         Load and rank:
+          init         Make a lake and its settings file
           ingest       Load purchase logs into the lake
           rollup       Aggregate new events by item and hour
           rank         Rank the items of every category and publish the ranking
+          cluster      Rank or aggregate with several processes
 
         Query:
           show         Show best sellers, items and categories of the published ranking
-          count        Count the sales of items, up to now
+          count        Count the sales of items, of a category or of the shop, up to now
           top          List the items that sold most, up to now
           report       Write a published ranking as an HTML page
           serve        Serve counts and rankings over HTTP, and take in events

@@ -5,6 +5,7 @@ mod bad_input;
 mod batches;
 mod bucket;
 mod catalog;
+mod cluster;
 mod colors;
 mod completions;
 mod concurrency;

@@ -217,6 +217,13 @@ pub fn rank(category: Option<&str>, items: &BTreeMap<&str, Hours>, rules: &Rules
     let of_category = ranked
         .iter()
         .fold([0; 3], |all, (_, _, aggregate)| std::array::from_fn(|at| all[at] + aggregate[at]));
+    let in_window = |hours: &Hours| {
+        let hours = hours.range(rules.as_of() - rules.window..rules.as_of());
+        hours.fold([0; 3], |all, (_, hour)| std::array::from_fn(|at| all[at] + hour[at]))
+    };
+    let category_in_window = items.values().map(in_window);
+    let category_in_window =
+        category_in_window.fold([0; 3], |all, item| std::array::from_fn(|at| all[at] + item[at]));
     let row = |(rank, (item, score, aggregate)): (i32, (&str, f64, [i128; 3]))| Ranked {
         category: category.map(str::to_owned),
         rank,
@@ -231,6 +238,8 @@ pub fn rank(category: Option<&str>, items: &BTreeMap<&str, Hours>, rules: &Rules
         days: days(&items[item], rules),
         week: days(&items[item], rules).iter().sum(),
         of_category,
+        in_window: (window > rules.window).then(|| in_window(&items[item])),
+        category_in_window,
     };
     (1..).zip(ranked).take(rules.top).map(row).collect()
 }

@@ -29,7 +29,7 @@ fn shop() -> World {
 
 /// Runs a ranking; the snapshot's size and hash, which follow the Parquet library, are left out.
 fn rank(world: &World, flags: &str) -> String {
-    let said = world.run(&format!("rank {flags}")).whole();
+    let said = world.run(&format!("rank --promote {flags}")).whole();
     let mut steady = String::new();
     for line in said.lines() {
         let told = line.split_once(" rows, ").zip(line.rsplit_once('/')).filter(|_| line.contains("rank: "));
@@ -46,7 +46,7 @@ fn rank(world: &World, flags: &str) -> String {
 
 /// Ranks, and returns the window, the decay and the best sellers of the shop, one a line.
 fn ranked(world: &World, flags: &str) -> String {
-    let said = world.run(&format!("rank --min-items 1 {flags}"));
+    let said = world.run(&format!("rank --promote --min-items 1 {flags}"));
     assert_eq!(said.code, Some(0), "{}", said.whole());
     let shown = world.run("show --format json").stdout;
     let answer: serde_json::Value = serde_json::from_str(&shown).expect("the answer is JSON");
@@ -67,6 +67,9 @@ fn the_help_tells_every_default() {
         stdout:   topsell rank --window 7d --no-decay --measure amount
         stdout:                                                       rank by revenue of the last 7 days
         stdout:   topsell rank --as-of 2017-01-15                     rank as of a day in the past
+        stdout:   topsell rank --name daily --window 24h              publish another ranking beside the default one
+        stdout:   topsell rank --dry-run                              say what would be published
+        stdout:   topsell rank -o ranking.parquet                     write the ranking to a file, publish nothing
         stdout:   topsell rank --all-items --max-lag 24h --wait       for the nightly job
         stdout:   topsell rank plan -o plan.json                      rank in several processes
         stdout: 
@@ -74,6 +77,10 @@ fn the_help_tells_every_default() {
         stdout: 
         stdout: Ranks the whole shop and every category at every level by the score of a time window. New events are
         stdout: rolled up first. The published ranking replaces the current one atomically; `topsell show` reads it.
+        stdout: 
+        stdout: A name, `default` unless --name is given, shows its first ranking, and from then on newer ones that
+        stdout: were made with the same options. A ranking of an earlier time, or with other options, is kept and
+        stdout: replaces nothing, unless --promote is given.
         stdout: 
         stdout: Usage: topsell rank [OPTIONS]
         stdout:        topsell rank <COMMAND>
@@ -153,6 +160,20 @@ fn the_help_tells_every_default() {
         stdout:       --catalog-map <FIELD=COLUMN|FILE>
         stdout:           Column of the catalog that holds item_id, category or name, or a TOML file of such pairs;
         stdout:           can be repeated
+        stdout: 
+        stdout:       --name <NAME>
+        stdout:           Name under which the ranking is published, for rankings of several kinds side by side
+        stdout:           [default: default]
+        stdout: 
+        stdout:       --promote
+        stdout:           Show the ranking under its name also if it is older than the one that the name shows, or
+        stdout:           made with other options
+        stdout: 
+        stdout:       --dry-run
+        stdout:           Print what would be published, by what is rolled up, and change nothing
+        stdout: 
+        stdout:   -o, --output <FILE>
+        stdout:           Write the ranking to this Parquet file instead of publishing it
         stdout: 
         stdout:       --wait
         stdout:           Wait while another run holds the lock, instead of exiting with 6
@@ -399,7 +420,7 @@ fn flags_that_contradict_each_other_are_refused() {
     expect![[r#"
         stderr: error: the argument '--half-life <DURATION>' cannot be used with '--no-decay'
         stderr: 
-        stderr: Usage: topsell rank --half-life <DURATION>
+        stderr: Usage: topsell rank --promote --half-life <DURATION>
         stderr: 
         stderr: For more information, try '--help'.
         exit code 2
@@ -421,33 +442,33 @@ fn flags_that_contradict_each_other_are_refused() {
 fn a_category_that_sells_too_little_looks_further_back_and_says_so() {
     let world = shop();
     let shown = |flags: &str, category: &str| {
-        assert_eq!(world.run(&format!("rank --window 24h {flags}")).code, Some(0));
+        assert_eq!(world.run(&format!("rank --promote --window 24h {flags}")).code, Some(0));
         let said = world.run(&format!("show --category {category} --format table"));
         said.stdout
     };
     expect![[r#"
         Best sellers of Food/Fruit
-        as of 2017-01-15T00:00:00Z, 96 hours from 2017-01-11T00:00:00Z, half-life 24 h
-        rank  item   units    share  7 days   weeks  score  purchases  amount
-           1  apple      2  33.33 %  ▁▁▁▁▁▁█      1  2.056          2    1.00
-           2  pear       4  66.67 %  ▁▁▁▁█▁▁      1  1.000          1    3.20
+        as of 2017-01-15T00:00:00Z, window extended to 96 h: fewer than 2 items sold in 24 h, 96 hours from 2017-01-11T00:00:00Z, half-life 24 h
+        rank  item   units     share  units (extended)  7 days   weeks  score  purchases  amount
+           1  apple      2  100.00 %                 2  ▁▁▁▁▁▁█      1  2.056          2    1.00
+           2  pear       0    0.00 %                 4  ▁▁▁▁█▁▁      1  1.000          0    0.00
     "#]]
     .assert_eq(&shown("--min-items 2 --half-life 24h", "Food/Fruit"));
     expect![[r#"
         Best sellers of Food/Fruit
-        as of 2017-01-15T00:00:00Z, 384 hours from 2016-12-30T00:00:00Z, half-life 24 h
-        rank  item   units    share  7 days   weeks  score  purchases  amount
-           1  apple      2  18.18 %  ▁▁▁▁▁▁█      1  2.056          2    1.00
-           2  pear       4  36.36 %  ▁▁▁▁█▁▁      1  1.000          1    3.20
-           3  plum       5  45.46 %  ▁▁▁▁▁▁▁      1  0.000          1    2.00
+        as of 2017-01-15T00:00:00Z, window extended to 384 h: fewer than 3 items sold in 24 h, 384 hours from 2016-12-30T00:00:00Z, half-life 24 h
+        rank  item   units     share  units (extended)  7 days   weeks  score  purchases  amount
+           1  apple      2  100.00 %                 2  ▁▁▁▁▁▁█      1  2.056          2    1.00
+           2  pear       0    0.00 %                 4  ▁▁▁▁█▁▁      1  1.000          0    0.00
+           3  plum       0    0.00 %                 5  ▁▁▁▁▁▁▁      1  0.000          0    0.00
     "#]]
     .assert_eq(&shown("--min-items 3 --half-life 24h", "Food/Fruit"));
     expect![[r#"
         Best sellers of Food/Fruit
-        as of 2017-01-15T00:00:00Z, 100 hours from 2017-01-10T20:00:00Z, half-life 24 h
-        rank  item   units    share  7 days   weeks  score  purchases  amount
-           1  apple      2  33.33 %  ▁▁▁▁▁▁█      1  2.056          2    1.00
-           2  pear       4  66.67 %  ▁▁▁▁█▁▁      1  1.000          1    3.20
+        as of 2017-01-15T00:00:00Z, window extended to 100 h: fewer than 3 items sold in 24 h, 100 hours from 2017-01-10T20:00:00Z, half-life 24 h
+        rank  item   units     share  units (extended)  7 days   weeks  score  purchases  amount
+           1  apple      2  100.00 %                 2  ▁▁▁▁▁▁█      1  2.056          2    1.00
+           2  pear       0    0.00 %                 4  ▁▁▁▁█▁▁      1  1.000          0    0.00
     "#]]
     .assert_eq(&shown("--min-items 3 --half-life 24h --max-lookback 100h", "Food/Fruit"));
     expect![[r#"

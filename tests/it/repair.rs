@@ -275,7 +275,7 @@ fn a_damaged_log_does_not_keep_the_rest_from_being_verified() {
     );
     expect![[r#"
         stderr: problem: events/_delta_log/….json is damaged: it is empty or not text
-        stderr: problem: rankings/current.json is damaged: invalid unicode code point at line 1 column 275
+        stderr: problem: rankings/current.json is damaged: invalid unicode code point at line 1 column 64
         stderr: problem: WORLD/data/lake/rollups/event_type=purchase/category_group=~09/date=2017-01-13/….parquet is damaged: its bytes do not have the checksum with which they were written
         stderr: verify: 0 event files, 2 rollup files, 4 log files, 1 ranking, aggregates of 0 category days recomputed; the files of `events` were not checked, because its log is damaged; no day was compared; 3 problems found
         exit code 3

@@ -43,6 +43,8 @@ fn the_help_shows_how_to_ask() {
         stdout:   topsell show --item 1082185                 an item's rank in each of its categories
         stdout:   topsell show --categories --tree            the categories
         stdout:   topsell show --search 'white bread'         search items by name
+        stdout:   topsell show Books --risers --since 7d      whose rank is better than a week ago
+        stdout:   topsell show --name daily                   a ranking that was published as `daily`
         stdout:   topsell show --at yesterday                 the ranking as of the start of yesterday
         stdout: 
         stdout: Show best sellers, items and categories of the published ranking
@@ -73,13 +75,26 @@ fn the_help_shows_how_to_ask() {
         stdout:           Show the changes from one ranking to another
         stdout: 
         stdout:       --movers
-        stdout:           Only items whose rank changed since the previous ranking
+        stdout:           Only items whose rank changed, the largest change first
+        stdout: 
+        stdout:       --risers
+        stdout:           Only items whose rank is better than it was
+        stdout: 
+        stdout:       --fallers
+        stdout:           Only items whose rank is worse than it was
         stdout: 
         stdout:       --new
         stdout:           Only items that are not in the previous ranking
         stdout: 
         stdout:       --dropped
         stdout:           Only items that are in the previous ranking and not in this one
+        stdout: 
+        stdout:       --since <TIME>
+        stdout:           Compare ranks with those of the newest ranking as of TIME or earlier; a duration is before
+        stdout:           the ranking's own time [default: 1d]
+        stdout: 
+        stdout:       --name <NAME>
+        stdout:           Name under which the ranking was published [default: default]
         stdout: 
         stdout:       --at <TIME>
         stdout:           Use the newest ranking as of TIME or earlier [default: the current ranking]
@@ -192,28 +207,28 @@ fn the_shop_is_shown_as_a_table() {
 fn lines_for_programs_hold_what_the_table_holds() {
     let world = shop();
     expect![[r#"
-        stdout: category,rank,item_id,score,units,purchases,amount,name,movement,previous_rank,share_percent,weeks,units_by_day,units_week
-        stdout: ,1,apple,3,3,1,1.5000,,,,33.34,1,0 0 0 0 0 0 3,3
-        stdout: ,2,"bread, ""dark""",2,2,1,4.0000,,,,22.22,1,0 0 0 0 0 0 2,2
-        stdout: ,3,käse,2,2,1,4.0000,,,,22.22,1,0 0 0 0 0 0 2,2
-        stdout: ,4,[31mred,0.5594630943592952,1,2,0.0000,,,,11.11,1,0 0 0 0 0 0 1,1
-        stdout: ,5,novel,0.5,1,1,9.9900,,,,11.11,1,0 0 0 0 0 0 1,1
+        stdout: category,rank,item_id,score,units,purchases,amount,name,movement,previous_rank,share_percent,weeks,units_by_day,units_week,window_units,window_purchases,window_amount,window_share_percent
+        stdout: ,1,apple,3,3,1,1.5000,,,,33.34,1,0 0 0 0 0 0 3,3,3,1,1.5000,33.34
+        stdout: ,2,"bread, ""dark""",2,2,1,4.0000,,,,22.22,1,0 0 0 0 0 0 2,2,2,1,4.0000,22.22
+        stdout: ,3,käse,2,2,1,4.0000,,,,22.22,1,0 0 0 0 0 0 2,2,2,1,4.0000,22.22
+        stdout: ,4,[31mred,0.5594630943592952,1,2,0.0000,,,,11.11,1,0 0 0 0 0 0 1,1,1,2,0.0000,11.11
+        stdout: ,5,novel,0.5,1,1,9.9900,,,,11.11,1,0 0 0 0 0 0 1,1,1,1,9.9900,11.11
         exit code 0
     "#]]
     .assert_eq(&world.run("show --format csv").whole());
     expect![[r#"
-        stdout: {"category":null,"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000","movement":null,"previous_rank":null,"share_percent":33.34,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3}
-        stdout: {"category":null,"rank":2,"item_id":"bread, \"dark\"","score":2.0,"units":2,"purchases":1,"amount":"4.0000","movement":null,"previous_rank":null,"share_percent":22.22,"weeks":1,"units_by_day":[0,0,0,0,0,0,2],"units_week":2}
+        stdout: {"category":null,"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000","movement":null,"previous_rank":null,"share_percent":33.34,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3,"window_units":3,"window_purchases":1,"window_amount":"1.5000","window_share_percent":33.34}
+        stdout: {"category":null,"rank":2,"item_id":"bread, \"dark\"","score":2.0,"units":2,"purchases":1,"amount":"4.0000","movement":null,"previous_rank":null,"share_percent":22.22,"weeks":1,"units_by_day":[0,0,0,0,0,0,2],"units_week":2,"window_units":2,"window_purchases":1,"window_amount":"4.0000","window_share_percent":22.22}
         exit code 0
     "#]].assert_eq(&world.run("show --format ndjson --limit 2").whole());
     expect![[r#"
-        stdout: category,rank,item_id,score,units,purchases,amount,name,movement,previous_rank,share_percent,weeks,units_by_day,units_week
-        stdout: Gifts,1,novel,0.5,1,1,9.9900,,,,100.00,1,0 0 0 0 0 0 1,1
+        stdout: category,rank,item_id,score,units,purchases,amount,name,movement,previous_rank,share_percent,weeks,units_by_day,units_week,window_units,window_purchases,window_amount,window_share_percent
+        stdout: Gifts,1,novel,0.5,1,1,9.9900,,,,100.00,1,0 0 0 0 0 0 1,1,1,1,9.9900,100.00
         exit code 0
     "#]]
     .assert_eq(&world.run("show --format csv --category Gifts").whole());
     expect![[r#"
-        stdout: {"category":"Gifts","rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900","movement":null,"previous_rank":null,"share_percent":100.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,1],"units_week":1}
+        stdout: {"category":"Gifts","rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900","movement":null,"previous_rank":null,"share_percent":100.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,1],"units_week":1,"window_units":1,"window_purchases":1,"window_amount":"9.9900","window_share_percent":100.0}
         exit code 0
     "#]].assert_eq(&world.run("show --format ndjson --category Gifts").whole());
 }
@@ -222,25 +237,27 @@ fn lines_for_programs_hold_what_the_table_holds() {
 fn json_has_exactly_the_promised_keys() {
     let world = shop();
     expect![[r#"
-        stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"by":"units","previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"eligible_items":5,"total":{"units":9,"purchases":6,"amount":"19.4900"},"others":{"items":4,"units":6,"purchases":5,"amount":"17.9900","share_percent":66.66},"items":[{"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000","movement":null,"previous_rank":null,"share_percent":33.34,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3}]}
+        stdout: {"schema":1,"category":null,"as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"by":"units","previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"eligible_items":5,"total":{"units":9,"purchases":6,"amount":"19.4900"},"others":{"items":4,"units":6,"purchases":5,"amount":"17.9900","share_percent":66.66,"window_units":6,"window_purchases":5,"window_amount":"17.9900","window_share_percent":66.66},"ranking_window_hours":24,"is_extended":false,"window_total":{"units":9,"purchases":6,"amount":"19.4900"},"items":[{"rank":1,"item_id":"apple","score":3.0,"units":3,"purchases":1,"amount":"1.5000","movement":null,"previous_rank":null,"share_percent":33.34,"weeks":1,"units_by_day":[0,0,0,0,0,0,3],"units_week":3,"window_units":3,"window_purchases":1,"window_amount":"1.5000","window_share_percent":33.34}]}
         exit code 0
     "#]].assert_eq(&world.run("show --limit 1").whole());
     expect![[r#"
-        stdout: {"schema":1,"category":"Books/Fiction","as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"by":"units","previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"eligible_items":1,"total":{"units":1,"purchases":1,"amount":"9.9900"},"others":null,"items":[{"rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900","movement":null,"previous_rank":null,"share_percent":100.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,1],"units_week":1}]}
+        stdout: {"schema":1,"category":"Books/Fiction","as_of":"2017-01-15T00:00:00Z","window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","half_life_hours":12.0,"window_hours":24,"by":"units","previous_as_of":null,"time_zone":"UTC","days_from":["2017-01-08T00:00:00Z","2017-01-09T00:00:00Z","2017-01-10T00:00:00Z","2017-01-11T00:00:00Z","2017-01-12T00:00:00Z","2017-01-13T00:00:00Z","2017-01-14T00:00:00Z"],"eligible_items":1,"total":{"units":1,"purchases":1,"amount":"9.9900"},"others":null,"ranking_window_hours":24,"is_extended":false,"window_total":{"units":1,"purchases":1,"amount":"9.9900"},"items":[{"rank":1,"item_id":"novel","score":0.5,"units":1,"purchases":1,"amount":"9.9900","movement":null,"previous_rank":null,"share_percent":100.0,"weeks":1,"units_by_day":[0,0,0,0,0,0,1],"units_week":1,"window_units":1,"window_purchases":1,"window_amount":"9.9900","window_share_percent":100.0}]}
         exit code 0
     "#]].assert_eq(&world.run("show --format json --limit 1 --category Books/Fiction").whole());
-    assert_eq!(world.run("rank --no-decay --min-items 1").code, Some(0));
+    assert_eq!(world.run("rank --promote --no-decay --min-items 1").code, Some(0));
     let answer: Value = serde_json::from_str(&world.run("show").stdout).expect("the answer is JSON");
     let keys = |of: &Value| of.as_object().expect("it is an object").keys().cloned().collect::<Vec<_>>();
     let mut expected =
         vec!["schema", "category", "as_of", "window_from", "window_to", "half_life_hours", "items"];
     expected.extend(["window_hours", "by", "previous_as_of", "time_zone"]);
     expected.extend(["days_from", "eligible_items", "total", "others"]);
+    expected.extend(["ranking_window_hours", "is_extended", "window_total", "window_others"]);
     expected.sort_unstable();
     assert_eq!(keys(&answer), expected);
     let items = answer["items"].as_array().expect("items are an array");
     let mut expected = vec!["rank", "item_id", "score", "units", "purchases", "amount"];
     expected.extend(["movement", "previous_rank", "share_percent", "weeks", "units_by_day", "units_week"]);
+    expected.extend(["window_units", "window_purchases", "window_amount", "window_share_percent"]);
     expected.sort_unstable();
     for item in items {
         assert_eq!(keys(item), expected, "none has a name");
@@ -255,35 +272,35 @@ fn the_categories_are_listed_with_what_they_rank() {
     let world = shop();
     expect![[r#"
         stdout: Categories
-        stdout: as of 2017-01-15T00:00:00Z
-        stdout: category            ranked  items  units  purchases  amount                  from                    to
-        stdout: (the whole shop)         5      5      9          6   19.49  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Books                    1      1      1          1    9.99  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Books/Fiction            1      1      1          1    9.99  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Food                     3      3      7          3    9.50  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Food/Bakery              1      1      2          1    4.00  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Food/CHEESE & MORE       1      1      2          1    4.00  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Food/Fruit               1      1      3          1    1.50  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
-        stdout: Gifts                    1      1      1          1    9.99  2017-01-14T00:00:00Z  2017-01-15T00:00:00Z
+        stdout: as of 2017-01-15T00:00:00Z, units of 24 h
+        stdout: category            ranked  items  units  purchases  amount           ranked from  units then                    to
+        stdout: (the whole shop)         5      5      9          6   19.49  2017-01-14T00:00:00Z           9  2017-01-15T00:00:00Z
+        stdout: Books                    1      1      1          1    9.99  2017-01-14T00:00:00Z           1  2017-01-15T00:00:00Z
+        stdout: Books/Fiction            1      1      1          1    9.99  2017-01-14T00:00:00Z           1  2017-01-15T00:00:00Z
+        stdout: Food                     3      3      7          3    9.50  2017-01-14T00:00:00Z           7  2017-01-15T00:00:00Z
+        stdout: Food/Bakery              1      1      2          1    4.00  2017-01-14T00:00:00Z           2  2017-01-15T00:00:00Z
+        stdout: Food/CHEESE & MORE       1      1      2          1    4.00  2017-01-14T00:00:00Z           2  2017-01-15T00:00:00Z
+        stdout: Food/Fruit               1      1      3          1    1.50  2017-01-14T00:00:00Z           3  2017-01-15T00:00:00Z
+        stdout: Gifts                    1      1      1          1    9.99  2017-01-14T00:00:00Z           1  2017-01-15T00:00:00Z
         exit code 0
     "#]]
     .assert_eq(&world.run("show --categories --format table").whole());
     expect![[r#"
-        stdout: {"schema":1,"as_of":"2017-01-15T00:00:00Z","categories":[{"category":null,"items":5,"eligible_items":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0,"units":9,"purchases":6,"amount":"19.4900"},{"category":"Books","items":1,"eligible_items":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1,"units":1,"purchases":1,"amount":"9.9900"}]}
+        stdout: {"schema":1,"as_of":"2017-01-15T00:00:00Z","ranking_window_hours":24,"categories":[{"category":null,"items":5,"eligible_items":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0,"units":9,"purchases":6,"amount":"19.4900","window_units":9,"window_purchases":6,"window_amount":"19.4900","is_extended":false},{"category":"Books","items":1,"eligible_items":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1,"units":1,"purchases":1,"amount":"9.9900","window_units":1,"window_purchases":1,"window_amount":"9.9900","is_extended":false}]}
         exit code 0
     "#]].assert_eq(&world.run("show --categories --limit 2").whole());
     expect![[r#"
-        stdout: category,items,eligible_items,window_from,window_to,depth,units,purchases,amount
-        stdout: ,5,5,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,0,9,6,19.4900
-        stdout: Books,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,1,1,1,9.9900
-        stdout: Books/Fiction,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,2,1,1,9.9900
+        stdout: category,items,eligible_items,window_from,window_to,depth,units,purchases,amount,window_units,window_purchases,window_amount,is_extended
+        stdout: ,5,5,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,0,9,6,19.4900,9,6,19.4900,false
+        stdout: Books,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,1,1,1,9.9900,1,1,9.9900,false
+        stdout: Books/Fiction,1,1,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,2,1,1,9.9900,1,1,9.9900,false
         exit code 0
     "#]]
     .assert_eq(&world.run("show --categories --format csv --limit 3").whole());
     expect![[r#"
-        stdout: {"category":null,"items":5,"eligible_items":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0,"units":9,"purchases":6,"amount":"19.4900"}
-        stdout: {"category":"Books","items":1,"eligible_items":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1,"units":1,"purchases":1,"amount":"9.9900"}
-        stdout: {"category":"Books/Fiction","items":1,"eligible_items":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":2,"units":1,"purchases":1,"amount":"9.9900"}
+        stdout: {"category":null,"items":5,"eligible_items":5,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":0,"units":9,"purchases":6,"amount":"19.4900","window_units":9,"window_purchases":6,"window_amount":"19.4900","is_extended":false}
+        stdout: {"category":"Books","items":1,"eligible_items":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":1,"units":1,"purchases":1,"amount":"9.9900","window_units":1,"window_purchases":1,"window_amount":"9.9900","is_extended":false}
+        stdout: {"category":"Books/Fiction","items":1,"eligible_items":1,"window_from":"2017-01-14T00:00:00Z","window_to":"2017-01-15T00:00:00Z","depth":2,"units":1,"purchases":1,"amount":"9.9900","window_units":1,"window_purchases":1,"window_amount":"9.9900","is_extended":false}
         exit code 0
     "#]].assert_eq(&world.run("show --categories --format ndjson --limit 3").whole());
     assert_eq!(world.run("show --categories --category Food").code, Some(2));

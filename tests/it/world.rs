@@ -40,6 +40,10 @@ pub struct Ranked {
     pub week: i64,
     /// Units, purchases and money of all items that the category could rank.
     pub of_category: [i128; 3],
+    /// The item's in the ranking's window, where that of the category is extended.
+    pub in_window: Option<[i128; 3]>,
+    /// All items of the category in the ranking's window, eligible or not.
+    pub category_in_window: [i128; 3],
 }
 
 /// What a run said and how it ended.
@@ -116,10 +120,10 @@ impl World {
     /// Aggregates and ranks a whole year, each sale counting the same, and returns what sold in the
     /// shop and how many items each category ranks.
     pub fn sold(&self) -> String {
-        let ranked = self.run("rank --window 365d --no-decay --limit 100000");
+        let ranked = self.run("rank --name sold --window 365d --no-decay --limit 100000");
         assert_eq!(ranked.code, Some(0), "{}", ranked.whole());
-        let shop = self.run("show --format csv");
-        let categories = self.run("show --categories --format csv");
+        let shop = self.run("show --name sold --format csv");
+        let categories = self.run("show --name sold --categories --format csv");
         assert_eq!((shop.code, categories.code), (Some(0), Some(0)), "{}", categories.whole());
         let mut text = String::from("item,units,purchases,amount\n");
         for line in fields_of(&shop.stdout, ["item_id", "units", "purchases", "amount"]) {
@@ -254,6 +258,11 @@ fn rows_of(batch: &RecordBatch) -> Vec<Ranked> {
     let (category, item_id) = (column("category").as_string::<i32>(), column("item_id").as_string::<i32>());
     let long = |name: &str, at: usize| column(name).as_primitive::<Int64Type>().value(at);
     let moment = |name: &str, at: usize| column(name).as_primitive::<TimestampMicrosecondType>().value(at);
+    let wide = |name: &str, at: usize| column(name).as_primitive::<Decimal128Type>().value(at);
+    let figures = |of: &str, at: usize| {
+        let purchases = long(&format!("{of}_purchases"), at).into();
+        [wide(&format!("{of}_units"), at), purchases, wide(&format!("{of}_amount"), at)]
+    };
     let row = |at: usize| Ranked {
         category: category.is_valid(at).then(|| category.value(at).to_owned()),
         rank: column("rank").as_primitive::<Int32Type>().value(at),
@@ -267,11 +276,9 @@ fn rows_of(batch: &RecordBatch) -> Vec<Ranked> {
         eligible_items: long("eligible_items", at),
         days: std::array::from_fn(|day| units(batch, &format!("units_day_{}", day + 1), at)),
         week: units(batch, "units_week", at),
-        of_category: [
-            units(batch, "eligible_units", at).into(),
-            long("eligible_purchases", at).into(),
-            column("eligible_amount").as_primitive::<Decimal128Type>().value(at),
-        ],
+        of_category: figures("eligible", at),
+        in_window: column("window_units").is_valid(at).then(|| figures("window", at)),
+        category_in_window: figures("category", at),
     };
     (0..batch.num_rows()).map(row).collect()
 }

@@ -1,4 +1,4 @@
-//! `topsell count`: what single items sold, up to this moment.
+//! `topsell count`: what single items, or all of them together, sold up to this moment.
 
 use std::io::{self, BufRead, BufReader};
 
@@ -11,15 +11,15 @@ use crate::run_recorder;
 use crate::settings::Settings;
 use topsell_core::counts::By;
 use topsell_core::model::PURCHASE;
-use topsell_core::pipeline::StepError;
 use topsell_output::answers::{CountOptions, CountQuestion, Statistic, TimeRangeOptions};
+use topsell_output::formats::Answer;
 
 /// Items of standard input that are counted together, where the format of the answer has a row for each.
 const ITEMS_AT_A_TIME: usize = 10_000;
 
-/// Count the sales of items, up to now
+/// Count the sales of items, of a category or of the shop, up to now
 ///
-/// Includes events that are not rolled up yet, and the current hour.
+/// Without items, all items are counted together. Includes events that are not rolled up yet, and the current hour.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
@@ -31,6 +31,8 @@ Examples:
   topsell count 1082185 --last 10min                the last ten minutes
   topsell count 1082185 --from 2017-01-08T13:05:00.25Z --to 2017-01-08T14:10:00Z --exact-times
   topsell count 1082185 --event-type view --stat count
+  topsell count --last 7d --by day                  the whole shop, day by day
+  topsell count -c GROCERY --last 7d --top 10       a category, and its 10 best sellers
   topsell count -c GROCERY --format csv - < items.txt
 ")]
 #[command(after_help = "\
@@ -44,8 +46,8 @@ TIME is a date (2017-01-10, the start of that day in --tz), RFC 3339 (2017-01-07
 an epoch number, `now`, `today`, `yesterday`, or a duration before now (7d).
 ")]
 pub struct Count {
-    /// Items to count, or - to read them from standard input, one per line
-    #[arg(required = true, value_name = "ITEM|-")]
+    /// Items to count, or - to read them from standard input, one per line [default: all items together]
+    #[arg(value_name = "ITEM|-")]
     items: Vec<String>,
     /// Count the last hours or minutes, including the current one [default: 24h, without --from]
     #[arg(long, value_name = "DURATION", conflicts_with = "from")]
@@ -53,8 +55,8 @@ pub struct Count {
     /// Start of the time range
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// End of the time range, exclusive [default: the end of the current hour]
-    #[arg(long, value_name = "TIME", requires = "from")]
+    /// End of the time range, exclusive; with --from or --last [default: the end of the current hour]
+    #[arg(long, value_name = "TIME")]
     to: Option<String>,
     /// Use TIME as the current time: count the hours up to then
     #[arg(long, value_name = "TIME")]
@@ -77,6 +79,9 @@ pub struct Count {
     /// Category path; counts only sales in this category or below it
     #[arg(short, long, value_name = "PATH")]
     category: Option<String>,
+    /// Without items, also list the N items that sold most units
+    #[arg(long, value_name = "N", conflicts_with = "items")]
+    top: Option<usize>,
     /// Show only these statistics of the quantities; can be repeated
     #[arg(long, value_enum, value_name = "STATISTIC", value_delimiter = ',')]
     stat: Vec<CountStatistic>,
@@ -130,6 +135,7 @@ impl Count {
             zone: typed.tz.clone(),
         };
         let options = CountOptions {
+            all: asked == 0,
             items,
             range,
             exact_times: typed.exact_times,
@@ -138,6 +144,7 @@ impl Count {
             event_types: typed.event_types.clone(),
             subtract: typed.subtract.clone(),
             category: typed.category.clone(),
+            top: typed.top,
         };
         let question = CountQuestion::of(options, settings.now).map_err(|e| Failure::usage(e.to_string()))?;
         Ok(Counting { question, reads_more, target: typed.output.target(None, settings.color)? })
@@ -183,18 +190,25 @@ fn answer(settings: &Settings, counting: Counting) -> Result<Exit, Failure> {
         if reads_more {
             lines.read(usize::MAX, &mut question.items)?;
         }
-        let answered = question.answer(&store, &[], |answer| target.write(answer));
-        answered.map_err(StepError::Rollup)??;
+        let answered = question.answer(&store, &[], |answer| target.write(with_notes_said(settings, answer)));
+        answered.map_err(Failure::from)??;
         return Ok(Exit::Success);
     }
     let (mut is_first, mut is_read) = (true, true);
     while is_read && (lines.read(ITEMS_AT_A_TIME, &mut question.items)? || is_first) {
-        let answered = question.answer(&store, &[], |answer| target.write_part(answer, is_first));
-        is_read = answered.map_err(StepError::Rollup)??;
+        let answered = question
+            .answer(&store, &[], |answer| target.write_part(with_notes_said(settings, answer), is_first));
+        is_read = answered.map_err(Failure::from)??;
         is_first = false;
         question.items.clear();
     }
     Ok(Exit::Success)
+}
+
+/// Says the notes of an answer beside it, in any format.
+fn with_notes_said<'a>(settings: &Settings, mut answer: Answer<'a>) -> Answer<'a> {
+    answer.notes.drain(..).for_each(|note| settings.note(&format!("note: {}", note.text)));
+    answer
 }
 
 /// Standard input, with an item id on each line.

@@ -2,11 +2,13 @@
 
 use clap::Args as ClapArgs;
 
+use crate::commands::publish_options::ranking_name;
 use crate::failure::{Exit, Failure};
 use crate::output::{DocumentArgs, Target};
 use crate::settings::Settings;
 use crate::size::parse_bytes;
 use topsell_core::model::parse_seconds;
+use topsell_core::rankings::RankingName;
 use topsell_ops::health;
 use topsell_ops::health::{Detail, Thresholds};
 use topsell_output::answers;
@@ -35,6 +37,9 @@ Only runs that change the lake are considered; a run that exited because another
 ignored.
 ")]
 pub struct Health {
+    /// Name under which the ranking was published [default: default]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// Maximum age of the published ranking [default: no limit]
     #[arg(long, value_name = "DURATION")]
     max_age: Option<String>,
@@ -54,6 +59,7 @@ pub struct Health {
 /// Thresholds, and where to write the answer.
 #[derive(Clone, Debug)]
 pub struct Question {
+    name: RankingName,
     thresholds: Thresholds,
     target: Target,
 }
@@ -79,7 +85,8 @@ impl Health {
             max_failed: self.max_failed,
         };
         // A probe reads the line, on a terminal or not.
-        Ok(Question { thresholds, target: self.output.target(Some(Format::Table), settings.color)? })
+        let name = ranking_name(self.name.as_deref())?;
+        Ok(Question { name, thresholds, target: self.output.target(Some(Format::Table), settings.color)? })
     }
 }
 
@@ -89,7 +96,7 @@ impl Health {
 /// Fails if the lake's path is invalid or the output fails.
 pub fn run(settings: &Settings, typed: &Health) -> Result<Exit, Failure> {
     let question = typed.check(settings)?;
-    let status = health::status(&settings.store()?, Detail::Ages, settings.now);
+    let status = health::status(&settings.store()?, &question.name, Detail::Ages, settings.now);
     let assessment = health::assess(&status, &question.thresholds);
     question.target.write(answers::health(&status, &assessment))?;
     Ok(match assessment.health {

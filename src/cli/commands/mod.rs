@@ -2,6 +2,7 @@
 //!
 //! Invariant: checks are pure; a command uses no other command's state and never the enum of commands.
 
+pub mod cluster;
 pub mod complete_categories;
 pub mod completions;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod datagen;
 pub mod doctor;
 pub mod health;
 pub mod ingest;
+pub mod init;
 pub mod lake;
 mod lake_copy;
 mod lake_repair;
@@ -21,11 +23,14 @@ mod list_fetch;
 mod list_show;
 pub mod man;
 pub mod publish;
+mod publish_options;
 pub mod rank;
 pub mod rank_parts;
 pub mod ranking_options;
 pub mod report;
 pub mod rollup;
+pub mod rollup_parts;
+pub mod rollup_scope;
 pub mod run;
 pub mod runs;
 pub mod schedule;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
+use crate::commands::publish_options::ranking_name;
 use crate::failure::{Exit, Failure, OF_FULL_DISK};
 use crate::metrics;
 use crate::run_recorder::{self, RecordMode};
 use crate::settings::Settings;
 use topsell_core::lake::Lake;
 use topsell_core::model::parse_seconds;
-use topsell_core::rankings::{Snapshot, SnapshotError};
+use topsell_core::rankings::{RankingName, Snapshot, SnapshotError};
 use topsell_core::storage::Store;
 use topsell_core::storage::local_files::read_to_string;
 use topsell_ops::process::machine_name;
@@ -36,13 +37,16 @@ Examples:
   topsell publish redis://127.0.0.1:6379/0      a key for each category, and a hash that names them
   topsell publish /var/www/best-sellers         a JSON file for each category, and index.json
   topsell publish s3://shop-cdn/best-sellers    the same in a bucket
-  topsell publish https://shop.example/hooks/best-sellers --token-file token.txt
+  topsell publish https://shop.example/hooks/best-sellers --password-file token
 ")]
 pub struct Publish {
     /// redis://HOST:PORT/DATABASE, rediss:// with TLS, redis+unix:///PATH, the path of a folder, s3://BUCKET/PREFIX, or the
     /// URL of an HTTP endpoint
     #[arg(value_name = "TARGET")]
     target: String,
+    /// Name under which the ranking was published [default: default]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// What the value of a category is in Redis
     #[arg(long = "as", value_name = "TYPE", value_enum, default_value = "json")]
     encoding: EncodingArg,
@@ -87,6 +91,7 @@ pub enum EncodingArg {
 
 /// What the options say.
 pub struct Checked {
+    name: RankingName,
     target: Target,
     encoding: Encoding,
     keep_seconds: Option<u64>,
@@ -131,7 +136,8 @@ impl Publish {
         }
         let timeout = timeout.map(Duration::from_secs);
         let dry_run = if self.dry_run { DryRun::Yes } else { DryRun::No };
-        Ok(Checked { target, encoding, keep_seconds, timeout, dry_run })
+        let name = ranking_name(self.name.as_deref())?;
+        Ok(Checked { name, target, encoding, keep_seconds, timeout, dry_run })
     }
 }
 
@@ -149,7 +155,7 @@ pub fn run(settings: &Settings, typed: &Publish) -> Result<Exit, Failure> {
 
 fn publish(settings: &Settings, typed: &Publish, checked: Checked) -> Result<Exit, Failure> {
     let store = settings.store()?;
-    let snapshot = match Snapshot::current(&store) {
+    let snapshot = match Snapshot::named(&store, &checked.name) {
         Err(SnapshotError::None) => {
             // Without a lake there is more to do than to rank.
             Lake::open(store)?;
@@ -172,7 +178,7 @@ fn write(
     lake: &Store,
     values: &RankingValues,
 ) -> Result<Outcome, Failure> {
-    let Checked { target, encoding, keep_seconds, timeout, dry_run } = checked;
+    let Checked { target, encoding, keep_seconds, timeout, dry_run, .. } = checked;
     let password = typed.password_file.as_deref().map(password).transpose()?;
     let (is_full, allows_older) = (typed.full, typed.allow_older);
     let outcome = match target {

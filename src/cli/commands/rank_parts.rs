@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use crate::catalog_args::{Catalog, catalog_file};
+use crate::commands::publish_options::PublishOptions;
 use crate::commands::ranking_options::{Checked, RankingOptions};
 use crate::failure::{Exit, Failure};
+use crate::program::PROGRAM;
 use crate::settings::Settings;
 use crate::{run_recorder, step_runner};
 use run_recorder::RecordMode;
-use topsell_core::distributed::{self, MergeFiles};
+use topsell_core::distributed::{self, MergeFiles, PlanOptions, WrittenPart};
 use topsell_core::model::Timestamp;
 use topsell_core::pipeline::{Step, StepError};
 use topsell_core::rollup::Split;
@@ -28,22 +30,32 @@ pub enum RankPart {
 ///
 /// Rolls up new events, and writes the parts of the ranking's first round as a JSON file. Each part is
 /// computed with `topsell rank partial`, on any host that can read the lake; `topsell rank merge` merges the
-/// results, and publishes the ranking or writes the plan of another round.
+/// results, and publishes the ranking or writes the plan of another round. Without `--output`, plans and
+/// results are in the lake, in a folder of `scratch`, where all hosts have them; the name of the plan and the
+/// number of its parts are printed.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
-  topsell rank plan --window 150h -o plan.json           plan the first round
-  topsell rank partial plan.json --part 0 -o 0.part      compute a part, for each part of the plan
-  topsell rank merge plan.json *.part -o next.json       publish, or write the plan of another round
+  topsell rank plan --window 150h                        plan the first round, in the lake
+  topsell rank plan --window 150h --all-items --parts 40
+                                                         in about 40 parts, with item totals
+  topsell rank plan --window 150h -o plan.json           into a file of this host
 ")]
 pub struct RankPlan {
     #[command(flatten)]
     ranking: RankingOptions,
-    /// File to write the plan to
+    /// Also compute the item totals, as `rank --all-items` does
+    #[arg(long, conflicts_with = "output")]
+    all_items: bool,
+    /// About how many parts each round has, none of them of much more rows than the others [default: as many as
+    /// one host computes best]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    parts: Option<u64>,
+    /// File to write the plan to, instead of the lake
     #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    output: Option<PathBuf>,
     /// How large categories are split: by their items, or each file by itself
-    #[arg(long, value_enum, default_value = "items")]
+    #[arg(long, value_enum, default_value = "items", conflicts_with = "all_items")]
     split: SplitArg,
     /// Wait while another run holds the lock, instead of exiting with 6
     #[arg(long)]
@@ -60,10 +72,12 @@ pub enum SplitArg {
 /// Compute a part of a planned ranking
 ///
 /// Reads the files of aggregates that the plan names, and nothing else of the lake. The same part always has
-/// the same result, so it can be computed twice, and by several hosts.
+/// the same result, so it can be computed twice, and by several hosts. What the lake has already is not
+/// computed again.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
+  topsell --lake s3://shop/lake rank partial scratch/rank-4f0c31a9d27be865/plan-0.json --part 0
   topsell rank partial plan.json --part 0 -o 0.part
   topsell --lake /mnt/lake rank partial plan.json --part 1 -o 1.part    on another host
 ")]
@@ -73,9 +87,9 @@ pub struct RankPartial {
     /// Number of the part, from 0
     #[arg(long, value_name = "N")]
     part: usize,
-    /// File to write the result to
+    /// File to write the result to; the plan is a file, too, then
     #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    output: Option<PathBuf>,
 }
 
 /// Merge the results of all parts of a plan
@@ -83,23 +97,27 @@ pub struct RankPartial {
 /// Publishes the ranking, or writes the plan of another round if one is needed, for categories whose window
 /// is extended or for items in several categories, and prints its name. What earlier rounds found is in a
 /// file beside that plan, with `.state` at the end of its name. The results may be given in any order, and
-/// several times.
+/// several times; those in the lake are found by the name of the plan, and removed when the ranking is
+/// published.
 #[derive(ClapArgs, Debug)]
 #[command(before_help = "\
 Examples:
+  topsell rank merge scratch/rank-4f0c31a9d27be865/plan-0.json
   topsell rank merge plan.json *.part -o next.json
 ")]
 pub struct RankMerge {
     /// Plan of the results
     plan: PathBuf,
-    /// Results of its parts
-    #[arg(value_name = "RESULT")]
+    /// Results of its parts, if they are files
+    #[arg(value_name = "RESULT", requires = "output")]
     results: Vec<PathBuf>,
-    /// File to write the plan of another round to
+    /// File to write the plan of another round to; the plan and the results are files, too, then
     #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    output: Option<PathBuf>,
     #[command(flatten)]
     catalog: Catalog,
+    #[command(flatten)]
+    publish: PublishOptions,
     /// Wait while another run holds the lock, instead of exiting with 6
     #[arg(long)]
     wait: bool,
@@ -114,7 +132,10 @@ impl RankPart {
         match self {
             RankPart::Plan(typed) => typed.ranking.check(now).map(drop),
             RankPart::Partial(_) => Ok(()),
-            RankPart::Merge(typed) => catalog_file(&typed.catalog).map(drop),
+            RankPart::Merge(typed) => {
+                typed.publish.publication()?;
+                catalog_file(&typed.catalog).map(drop)
+            }
         }
     }
 }
@@ -141,28 +162,43 @@ fn plan(settings: &Settings, typed: &RankPlan) -> Result<Exit, Failure> {
         SplitArg::Items => Split::Items,
         SplitArg::Files => Split::Files,
     };
+    let options =
+        PlanOptions { program: PROGRAM.to_owned(), split, parts: typed.parts, all_items: typed.all_items };
     let output = typed.output.clone();
-    let step = Step::PlanRanking { rules, event_types, split, freshness, output };
+    let step = Step::PlanRanking { rules, event_types, options, freshness, output };
     step_runner::run(settings, &step, LockTimeout::from_wait(typed.wait), None)
 }
 
 fn partial(settings: &Settings, typed: &RankPartial) -> Result<Exit, Failure> {
-    let plan = distributed::read_plan(&typed.plan).map_err(StepError::from)?;
+    let RankPartial { plan: path, part, output } = typed;
+    let (store, output) = (settings.store()?, output.as_deref());
+    let plan = distributed::read_plan(&store, path, output, PROGRAM).map_err(StepError::from)?;
     let progress = step_runner::observed(settings, None);
-    let store = settings.store()?;
-    let written = distributed::write_partial(&store, &plan, typed.part, &typed.output, &progress);
+    let written = distributed::write_partial(&store, &plan, path, *part, output, &progress);
     drop(progress);
-    let size_bytes = written.map_err(StepError::from)?;
+    let written = written.map_err(StepError::from)?;
     settings.say(|out| {
-        let (part, parts, file) = (typed.part, plan.parts(), typed.output.display());
-        writeln!(out, "partial: part {part} of {parts}, {} in {file}", size(size_bytes))
+        let parts = plan.parts();
+        let place = output.map_or_else(|| "the lake".to_owned(), |file| file.display().to_string());
+        match written {
+            WrittenPart::Computed { size_bytes } => {
+                writeln!(out, "partial: part {part} of {parts}, {} in {place}", size(size_bytes))
+            }
+            WrittenPart::Found => writeln!(out, "partial: part {part} of {parts}, found in {place}"),
+        }
     })?;
     Ok(Exit::Success)
 }
 
 fn merge(settings: &Settings, typed: &RankMerge) -> Result<Exit, Failure> {
     let RankMerge { plan, results, output, .. } = typed;
-    let files = MergeFiles { plan: plan.clone(), results: results.clone(), next: output.clone() };
-    let step = Step::MergeRanking { files, catalog: catalog_file(&typed.catalog)? };
+    let files = MergeFiles {
+        program: PROGRAM.to_owned(),
+        plan: plan.clone(),
+        results: results.clone(),
+        next: output.clone(),
+    };
+    let publication = typed.publish.publication()?;
+    let step = Step::MergeRanking { files, catalog: catalog_file(&typed.catalog)?, publication };
     step_runner::run(settings, &step, LockTimeout::from_wait(typed.wait), None)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 
+use crate::commands::publish_options::ranking_name;
 use crate::failure::{Exit, Failure, unless_reader_left};
 use crate::metrics;
 use crate::moments::{Moment, TIME_HELP, moment};
@@ -13,11 +14,12 @@ use crate::run_recorder;
 use crate::settings::Settings;
 use topsell_core::lake;
 use topsell_core::lake::Lake;
-use topsell_core::model::{Timestamp, Zone};
-use topsell_core::rankings::{Snapshot, SnapshotError};
+use topsell_core::model::{Timestamp, Zone, parse_seconds};
+use topsell_core::rankings::{RankingName, Snapshot, SnapshotError};
 use topsell_core::storage::local_files::write_atomically;
-use topsell_core::trends::Trends;
+use topsell_core::trends::{Since, Trends};
 use topsell_output::report::{self, Page};
+use topsell_output::show::MOVEMENT_SINCE;
 use topsell_output::text::{counted, size};
 
 /// Write a published ranking as an HTML page
@@ -37,6 +39,13 @@ pub struct Report {
     /// File to write, - for standard output [default: report.html in the lake]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Compare ranks with those of the newest ranking as of TIME or earlier; a duration is before the
+    /// ranking's own time [default: 1d]
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Name under which the ranking was published [default: default]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// Use the newest ranking as of TIME or earlier [default: the current ranking]
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
@@ -51,6 +60,8 @@ pub struct Report {
 pub struct Wanted {
     /// None for the lake's own page.
     output: Option<PathBuf>,
+    name: RankingName,
+    since: Since,
     at: Option<Moment>,
     title: Option<String>,
 }
@@ -61,10 +72,12 @@ impl Report {
     /// # Errors
     /// Names the option that is wrong and what to write instead.
     pub fn check(&self, now: Timestamp) -> Result<Wanted, Failure> {
-        let Report { output, at, title, record } = self;
+        let Report { output, name, since, at, title, record } = self;
         record.share()?;
         let at = at.as_deref().map(|text| moment("--at", text, now, &Zone::utc())).transpose()?;
-        Ok(Wanted { output: output.clone(), at, title: title.clone() })
+        let since = since.as_deref().map(|text| since_of(text, now)).transpose()?.unwrap_or(MOVEMENT_SINCE);
+        let name = ranking_name(name.as_deref())?;
+        Ok(Wanted { output: output.clone(), name, since, at, title: title.clone() })
     }
 }
 
@@ -86,8 +99,8 @@ fn write(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
     let store = settings.store()?;
     let at = asked.at.as_ref().map(|moment| moment.at);
     let opened = match at {
-        Some(moment) => Snapshot::at(&store, moment),
-        None => Snapshot::current(&store),
+        Some(moment) => Snapshot::at(&store, &asked.name, moment),
+        None => Snapshot::named(&store, &asked.name),
     };
     let snapshot = match opened {
         Err(SnapshotError::None) => {
@@ -98,7 +111,7 @@ fn write(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
         }
         snapshot => snapshot?,
     };
-    let charts = Trends::of(&store, snapshot)?;
+    let charts = Trends::of(&store, snapshot, asked.since)?;
     let Page { html, categories, rows } = report::page(&charts, asked.title.as_deref(), settings.now)?;
     let Some(output) = &asked.output else {
         let size_bytes = html.len();
@@ -117,6 +130,13 @@ fn write(settings: &Settings, asked: &Wanted) -> Result<Exit, Failure> {
     write_atomically(output, html.as_bytes()).map_err(failed)?;
     settings.note(&said(categories, rows, html.len(), output));
     Ok(Exit::Success)
+}
+
+fn since_of(text: &str, now: Timestamp) -> Result<Since, Failure> {
+    match parse_seconds(text) {
+        Ok(seconds) => Ok(Since::Before(seconds)),
+        Err(_) => Ok(Since::At(moment("--since", text, now, &Zone::utc())?.at)),
+    }
 }
 
 fn said(categories: u64, rows: u64, size_bytes: usize, page: &Path) -> String {

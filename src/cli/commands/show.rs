@@ -26,6 +26,8 @@ Examples:
   topsell show --item 1082185                 an item's rank in each of its categories
   topsell show --categories --tree            the categories
   topsell show --search 'white bread'         search items by name
+  topsell show Books --risers --since 7d      whose rank is better than a week ago
+  topsell show --name daily                   a ranking that was published as `daily`
   topsell show --at yesterday                 the ranking as of the start of yesterday
 ")]
 #[command(after_help = TIME_HELP)]
@@ -48,15 +50,28 @@ pub struct Show {
     /// Show the changes from one ranking to another
     #[arg(long, num_args = 2, value_names = ["TIME", "TIME"], group = "view", conflicts_with = "at")]
     pub diff: Vec<String>,
-    /// Only items whose rank changed since the previous ranking
+    /// Only items whose rank changed, the largest change first
     #[arg(long, group = "view")]
     pub movers: bool,
+    /// Only items whose rank is better than it was
+    #[arg(long, group = "view")]
+    pub risers: bool,
+    /// Only items whose rank is worse than it was
+    #[arg(long, group = "view")]
+    pub fallers: bool,
     /// Only items that are not in the previous ranking
     #[arg(long, group = "view")]
     pub new: bool,
     /// Only items that are in the previous ranking and not in this one
     #[arg(long, group = "view")]
     pub dropped: bool,
+    /// Compare ranks with those of the newest ranking as of TIME or earlier; a duration is before the
+    /// ranking's own time [default: 1d]
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Name under which the ranking was published [default: default]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// Use the newest ranking as of TIME or earlier [default: the current ranking]
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
@@ -102,8 +117,12 @@ impl Show {
             prefix: "--",
             category: self.category.clone().or_else(|| self.path.clone()),
             limit: self.limit,
+            name: self.name.clone(),
             at: self.at.clone(),
+            since: self.since.clone(),
             movers: self.movers,
+            risers: self.risers,
+            fallers: self.fallers,
             new: self.new,
             dropped: self.dropped,
             categories: self.categories,

@@ -83,29 +83,40 @@ pub const KEYS: &[Key] = &[
     Key { said_in: Layers::NO_LAKE, ..key("metrics_file", Kind::Path, &[]) },
     Key {
         part_of: Some(Choice::Catalog),
-        ..key("catalog", Kind::Path, &["ingest", "rank", "rank merge", "serve"])
+        ..key("catalog", Kind::Path, &["ingest", "rank", "rank merge", "cluster local rank", "serve"])
     },
     Key {
         part_of: Some(Choice::Catalog),
-        ..key("catalog_map", Kind::Texts, &["ingest", "rank", "rank merge", "serve"])
+        ..key("catalog_map", Kind::Texts, &["ingest", "rank", "rank merge", "cluster local rank", "serve"])
     },
+    key("currency", Kind::Text, &["ingest", "serve"]),
     key("max_skew", Kind::Seconds, &["ingest", "serve"]),
     key("max_rejects", Kind::Size, &["ingest"]),
-    key("window", Kind::Hours, &["rank", "rank plan", "top", "serve"]),
+    key("window", Kind::Hours, &["rank", "rank plan", "cluster local rank", "top", "serve"]),
     Key {
         part_of: Some(Choice::Fading),
-        ..key("half_life", Kind::HalfLife, &["rank", "rank plan", "top", "serve"])
+        ..key("half_life", Kind::HalfLife, &["rank", "rank plan", "cluster local rank", "top", "serve"])
     },
-    Key { part_of: Some(Choice::Fading), ..key("decay", Kind::Rate, &["rank", "rank plan"]) },
-    Key { part_of: Some(Choice::Fading), ..key("no_decay", Kind::Flag, &["rank", "rank plan"]) },
-    key("limit", Kind::Number(1, u32::MAX as u64), &["rank", "rank plan"]),
-    key("measure", Kind::OneOf(&["units", "purchases", "amount"]), &["rank", "rank plan"]),
-    key("event_types", Kind::Texts, &["rank", "rank plan", "count", "top", "serve"]),
-    key("subtract", Kind::Texts, &["rank", "rank plan", "count", "top", "serve"]),
-    key("tz", Kind::Text, &["rank", "rank plan", "count", "top", "serve"]),
-    key("min_items", Kind::Number(0, u64::MAX), &["rank", "rank plan", "top", "serve"]),
-    key("max_lookback", Kind::Hours, &["rank", "rank plan", "top", "serve"]),
-    key("max_lag", Kind::Seconds, &["rank", "rank plan"]),
+    Key {
+        part_of: Some(Choice::Fading),
+        ..key("decay", Kind::Rate, &["rank", "rank plan", "cluster local rank"])
+    },
+    Key {
+        part_of: Some(Choice::Fading),
+        ..key("no_decay", Kind::Flag, &["rank", "rank plan", "cluster local rank"])
+    },
+    key("limit", Kind::Number(1, u32::MAX as u64), &["rank", "rank plan", "cluster local rank"]),
+    key(
+        "measure",
+        Kind::OneOf(&["units", "purchases", "amount"]),
+        &["rank", "rank plan", "cluster local rank"],
+    ),
+    key("event_types", Kind::Texts, &["rank", "rank plan", "cluster local rank", "count", "top", "serve"]),
+    key("subtract", Kind::Texts, &["rank", "rank plan", "cluster local rank", "count", "top", "serve"]),
+    key("tz", Kind::Text, &["rank", "rank plan", "cluster local rank", "count", "top", "serve"]),
+    key("min_items", Kind::Number(0, u64::MAX), &["rank", "rank plan", "cluster local rank", "top", "serve"]),
+    key("max_lookback", Kind::Hours, &["rank", "rank plan", "cluster local rank", "top", "serve"]),
+    key("max_lag", Kind::Seconds, &["rank", "rank plan", "cluster local rank"]),
     // A lake's own: what one sender's environment said would have others' events dropped.
     Key { said_in: Layers::LAKE, ..key("retention", Kind::Hours, &["lake prune"]) },
     key("keep_versions", Kind::Seconds, &["lake prune"]),

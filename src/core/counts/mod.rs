@@ -10,6 +10,7 @@ mod live_rankings;
 mod query;
 mod rising;
 mod top;
+mod totals;
 
 pub use buckets::{Bucket, Buckets, By};
 pub use decayed::{DecayedQuery, decayed_top, longest_window};
@@ -20,3 +21,4 @@ pub use live_rankings::{
 pub use query::{ByHour, CountQuery, by_category, by_hour, first_and_last};
 pub use rising::{BEFORE, Rise, Rising, RisingItem, RisingQuery, hours_before, rising};
 pub use top::{TopQuery, top, top_of_rows};
+pub use totals::{KnownEvents, known_events, total_by_hour};

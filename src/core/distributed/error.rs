@@ -3,6 +3,7 @@
 use crate::model::AggregateOverflow;
 use crate::rank::PartFileError;
 use crate::rollup::RollupError;
+use crate::storage::StoreError;
 
 /// Why a plan, a part or a merge failed.
 #[derive(Debug, thiserror::Error)]
@@ -11,8 +12,14 @@ pub enum DistributedError {
     Rollup(#[from] RollupError),
     #[error(transparent)]
     Overflow(#[from] AggregateOverflow),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("{file}: not a ranking plan, or written by an incompatible version of topsell: {what}")]
     Plan { file: String, what: String },
+    #[error("{file}: the plan was written by topsell {of_plan}, and this is topsell {program}")]
+    OtherProgram { file: String, of_plan: String, program: String },
+    #[error("{file}: there is no such plan in the lake")]
+    NoPlan { file: String },
     #[error("{file}: {source}")]
     Io { file: String, source: std::io::Error },
     #[error("{file}: {source}")]

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use crate::distributed::error::DistributedError;
 use crate::distributed::plan::Plan;
 use crate::rank::{
-    PartFile, PartFileError, PartResult, PartialItems, PartialRanking, Ranking, RankingBuilder,
+    FinishedRanking, PartFile, PartFileError, PartResult, PartialItems, PartialRanking, RankingBuilder,
 };
 use crate::rollup::PlannedShard;
 use crate::storage::Store;
@@ -13,7 +15,7 @@ use crate::storage::Store;
 /// What merging gives.
 pub enum Merged {
     /// The ranking is done.
-    Done(Ranking),
+    Done(FinishedRanking),
     /// Another round is needed: its plan, and the state to merge it with.
     Next { plan: Box<Plan>, state: Vec<u8> },
 }
@@ -28,12 +30,13 @@ pub fn merge(
     store: &Store,
     plan: &Plan,
     state: Option<(&str, &[u8])>,
-    results: &mut dyn Iterator<Item = Result<(String, Vec<u8>), DistributedError>>,
+    results: &mut dyn Iterator<Item = Result<(String, Bytes), DistributedError>>,
 ) -> Result<Merged, DistributedError> {
-    let (rules, request, checksum) = (plan.rules().clone(), plan.request(), plan.checksum());
+    let (rules, request, key) = (plan.rules().clone(), plan.request(), plan.key());
     let mut builder = match state {
+        None if plan.wants_item_totals() => RankingBuilder::with_item_totals(rules),
         None => RankingBuilder::new(rules),
-        Some((file, bytes)) => RankingBuilder::resume(rules, plan.round(), checksum, bytes)
+        Some((file, bytes)) => RankingBuilder::resume(rules, plan.round(), key.checksum, bytes)
             .map_err(|error| DistributedError::State { file: file.to_owned(), what: error.to_string() })?,
     };
     builder.set_oldest_hour(plan.oldest_hour());
@@ -43,7 +46,7 @@ pub fn merge(
     for result in results {
         let (file, bytes) = result?;
         let failed = |source| DistributedError::File { file: file.clone(), source };
-        let PartFile { part, result, .. } = PartFile::of_bytes(&bytes, checksum, &request).map_err(failed)?;
+        let PartFile { part, result, .. } = PartFile::of_bytes(&bytes, &key, &request).map_err(failed)?;
         let no_part = || DistributedError::NoPart { part, parts: plan.parts.len() };
         let planned = plan.parts.get(part).ok_or_else(no_part)?;
         // The same part again has the same result.
@@ -67,10 +70,10 @@ pub fn merge(
     }
     builder.add(&request, parts)?;
     Ok(match builder.next_round() {
-        None => Merged::Done(builder.finish().ranking),
+        None => Merged::Done(builder.finish()),
         Some(round) => {
             let next = plan.next(round, store)?;
-            let state = builder.state(next.checksum());
+            let state = builder.state(next.key().checksum);
             Merged::Next { plan: Box::new(next), state }
         }
     })

@@ -35,11 +35,14 @@ pub(super) const WRITERS: &str = "writers";
 /// Batches of a bucket whose files are written and which wait for the next commit.
 pub(super) const STAGED: &str = "staged";
 
+/// Plans and results of what several processes compute together.
+pub const SCRATCH: &str = "scratch";
+
 /// Room that a prune gives up on a full disk.
 pub(super) const RESERVE: &str = "reserve";
 
 /// All names that may be there before a lake is.
-const KNOWN: [&str; 25] = [
+const KNOWN: [&str; 26] = [
     "events",
     PROBES,
     INPUTS,
@@ -51,6 +54,7 @@ const KNOWN: [&str; 25] = [
     LISTS_LOCK,
     "runs",
     "schedule",
+    SCRATCH,
     STAGED,
     PAGE,
     SETTINGS_FILE,

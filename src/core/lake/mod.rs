@@ -24,6 +24,7 @@ mod error;
 mod events;
 mod events_table;
 mod expire;
+mod expired_scratch;
 mod file_part;
 mod file_sharing;
 mod format;
@@ -68,6 +69,7 @@ pub use events::{
     columns_to_aggregate, events_log, events_path, read_all_events, read_events_in, read_events_of, version,
 };
 pub use expire::Expired;
+pub use expired_scratch::expired_scratch;
 pub use file_part::FilePart;
 pub use file_sharing::FileSharing;
 pub use format::{
@@ -75,7 +77,7 @@ pub use format::{
     plan_upgrade, restore_format,
 };
 pub use known_inputs::{InputKey, KnownInput, check_inputs};
-pub use layout::{ITEM_SCORES, LISTS_LOCK, PAGE, SERVER_LOCK, SERVER_LOG, SETTINGS_FILE};
+pub use layout::{ITEM_SCORES, LISTS_LOCK, PAGE, SCRATCH, SERVER_LOCK, SERVER_LOG, SETTINGS_FILE};
 pub use newest::newest_hour;
 pub use open::{DEFAULT_SLICE_BYTES, Lake};
 pub use partition::{CATEGORY_GROUP, DayPartition, FilePartition, category_name_of};

@@ -2,7 +2,7 @@
 //! rankings, rejects and entries of ingested files are removed.
 
 use crate::delta::{VacuumPlan, VacuumRule, VacuumScope};
-use crate::lake::{DryRun, Expired, Lake};
+use crate::lake::{DryRun, Expired, Lake, expired_scratch};
 use crate::maintenance::prune_check;
 use crate::model::{Hour, Timestamp};
 use crate::progress::{Progress, Stage};
@@ -36,6 +36,8 @@ pub struct Pruned {
     pub inputs: u64,
     /// Old rankings.
     pub rankings: u64,
+    /// Plans and results of several processes that did not end.
+    pub scratch: u64,
     /// Files of rejects that are older than the oldest hour.
     pub rejects: u64,
     /// The size of all these files.
@@ -152,17 +154,20 @@ impl Prune<'_> {
         // Item totals are large, and only the newest are read.
         rankings.extend(rankings::expired_item_totals(lake.store(), rule.files())?);
         let rejects = lake.expired_rejects(pruned.oldest)?;
+        let scratch = expired_scratch(lake.store(), rule.files())?;
+        let others = || rankings.iter().chain(&rejects).chain(&scratch);
         if *dry_run == DryRun::No {
-            lake.store().remove(rankings.iter().chain(&rejects))?;
+            lake.store().remove(others())?;
         }
-        removed.extend(rankings.iter().chain(&rejects).map(|file| file.path.clone()));
+        removed.extend(others().map(|file| file.path.clone()));
         if *dry_run == DryRun::Yes {
             let hours = pruned.expired.hours.iter().map(|hour| format!("expire {}", hour.start()));
             pruned.plan = hours.chain(removed.iter().map(|path| format!("remove {path}"))).collect();
         }
         pruned.rankings += count;
         pruned.rejects += rejects.len() as u64;
-        pruned.size_bytes += rankings.iter().chain(&rejects).map(|file| file.size_bytes).sum::<u64>();
+        pruned.scratch += scratch.len() as u64;
+        pruned.size_bytes += others().map(|file| file.size_bytes).sum::<u64>();
         Ok(())
     }
 }

@@ -341,8 +341,8 @@ impl fmt::Display for RepairAction {
             RepairAction::Published(PublishedFile::PointerBeside(path)) => {
                 write!(f, "rewrite the pointer beside {path}")
             }
-            RepairAction::Published(PublishedFile::Current) => {
-                write!(f, "point rankings/current.json to the newest intact ranking")
+            RepairAction::Published(PublishedFile::Current(name)) => {
+                write!(f, "point {} to the newest intact ranking", name.pointer())
             }
             RepairAction::Published(PublishedFile::ItemTotals(path)) => {
                 write!(f, "quarantine {path}: the next `rank --all-items` writes item totals again")

@@ -89,6 +89,21 @@ impl AggregateFile {
         BlockChecksums::parse(labels.iter().find(|label| label.key == BLOCKS)?.value.as_deref()?)
     }
 
+    /// Returns the smallest item id of each page, possibly truncated; none of pages without an index.
+    pub fn first_items(&self) -> Vec<String> {
+        let groups = 0..self.footer.num_row_groups();
+        let of_group = |group: usize| {
+            let index = self.footer.page_index_for_row_group(group);
+            let pages = index.page_locations(self.item_id).map_or(0, |locations| locations.len());
+            let Some(ColumnIndexMetaData::BYTE_ARRAY(index)) = index.column_index(self.item_id) else {
+                return Vec::new();
+            };
+            let least = (0..pages).filter_map(|page| index.min_value(page));
+            least.filter_map(|least| String::from_utf8(least.to_vec()).ok()).collect()
+        };
+        groups.flat_map(of_group).collect()
+    }
+
     /// Returns the pages of ids that may contain some of the items, which are sorted.
     pub fn pages_of(&self, items: &[&str]) -> Vec<ItemPages> {
         let groups = 0..self.footer.num_row_groups();

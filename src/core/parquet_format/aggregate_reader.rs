@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Shard;
 use crate::parquet_format::aggregate_batch::AggregateBatch;
+use crate::parquet_format::aggregate_file::AggregateFile;
 use crate::parquet_format::aggregate_pages::AggregatePages;
 use crate::parquet_format::aggregates::{CATEGORY, COLUMNS, ITEM_ID, PATHS};
 use crate::parquet_format::error::ColumnsError;
@@ -37,6 +38,7 @@ pub enum CategoryFilter {
     #[default]
     All,
     Only(String),
+    Among(BTreeSet<String>),
     Except(BTreeSet<String>),
 }
 
@@ -50,6 +52,9 @@ impl ItemRange {
     pub fn contains(&self, category: Option<&str>, item_id: &str) -> bool {
         let is_wanted = match (&self.categories, category) {
             (CategoryFilter::Only(only), category) => category == Some(only),
+            (CategoryFilter::Among(some), category) => {
+                category.is_some_and(|category| some.contains(category))
+            }
             (CategoryFilter::Except(others), Some(category)) => !others.contains(category),
             (CategoryFilter::All | CategoryFilter::Except(_), _) => true,
         };
@@ -91,16 +96,22 @@ pub fn aggregate_labels(tail: &Bytes, size: u64) -> Result<Option<AggregateLabel
 /// Returns whether the rows of an item are wanted.
 pub type WantsItem<'a> = &'a (dyn Fn(&str) -> bool + Sync);
 
-/// Returns the smallest item id of each row group, possibly truncated: the places to split a file.
+/// Returns the smallest item id of each row group of a file of one category, or of each page if there are fewer row
+/// groups than pieces, possibly truncated: the places to split the file.
 ///
 /// # Errors
 /// Fails where the bytes are not a Parquet file.
-pub fn first_items(bytes: &Bytes) -> Result<Vec<String>, ColumnsError> {
+pub fn first_items(bytes: &Bytes, pieces: usize) -> Result<Vec<String>, ColumnsError> {
     let footer = footer(bytes)?;
     let column = footer.parquet_schema().columns().iter().position(|column| column.name() == ITEM_ID);
     let column = column.ok_or(ColumnsError::Column(ITEM_ID))?;
-    let groups = footer.metadata().row_groups().iter();
-    let first = groups.filter_map(|group| group.column(column).statistics()?.min_bytes_opt());
+    let groups = footer.metadata().row_groups();
+    if groups.len() < pieces
+        && let Some(file) = AggregateFile::open(bytes, bytes.len() as u64)?
+    {
+        return Ok(file.first_items());
+    }
+    let first = groups.iter().filter_map(|group| group.column(column).statistics()?.min_bytes_opt());
     // An id truncated within a character is left out: fewer places to split at are still correct.
     Ok(first.filter_map(|min| String::from_utf8(min.to_vec()).ok()).collect())
 }

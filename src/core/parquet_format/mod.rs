@@ -70,7 +70,7 @@ pub use path_days::PathDays;
 pub use plain_table::{PlainColumn, encode_table};
 pub use ranking::{
     CategorySummary, EncodedRanking, LargestDecimals, ROWS_PER_GROUP, RankedRow, RankingFile, RowDetails,
-    encode_ranking,
+    WindowFigures, encode_ranking,
 };
 pub use run_records::{decode_run_records, encode_run_records};
 pub use stored_stats::StoredStats;

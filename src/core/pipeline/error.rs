@@ -1,5 +1,8 @@
 //! Why a step failed, and how recent the sales must be for a ranking not to fail.
 
+use std::io;
+use std::path::PathBuf;
+
 use crate::distributed::DistributedError;
 use crate::item_catalog::CatalogError;
 use crate::lake::LakeError;
@@ -32,6 +35,9 @@ pub enum StepError {
     Distributed(#[from] DistributedError),
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// A file outside of the lake cannot be written.
+    #[error("{}: {source}", .file.display())]
+    Output { file: PathBuf, source: io::Error },
     /// The newest sales are too old.
     #[error("{}", stale_text(.newest.as_ref(), .freshness))]
     Stale { newest: Option<Hour>, freshness: Freshness },

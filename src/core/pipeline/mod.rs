@@ -4,11 +4,12 @@
 
 mod compute_ranking;
 mod error;
+mod publish_ranking;
 
 use std::path::PathBuf;
 
 use crate::delta::StepLimits;
-use crate::distributed::{self, MergeFiles, MergedFiles, Plan};
+use crate::distributed::{self, MergeFiles, MergedFiles, Plan, PlanOptions, RollupPlan};
 use crate::ingest::{self, ParseOptions, StdinStream};
 use crate::input_format::Mapping;
 use crate::item_catalog::{CatalogFile, ItemCatalog, ItemNames};
@@ -19,10 +20,11 @@ use crate::maintenance::{
 };
 use crate::model::{EventTypes, Timestamp};
 use crate::pipeline::compute_ranking::ranking_of;
-use crate::progress::{Count, Progress, Stage};
-use crate::rank::{FinishedRanking, Ranking, Rules};
-use crate::rankings::{self, ItemTotalsWriter, Published, PublishedItemTotals};
-use crate::rollup::{self, PlannedRollup, Replaces, Scope, Split};
+use crate::pipeline::publish_ranking::{publish_merged, rank, recomputed, write};
+use crate::progress::Progress;
+use crate::rank::{Ranking, Rules};
+use crate::rankings::{self, Preview, Publication, Published, PublishedItemTotals};
+use crate::rollup::{self, PlannedRollup, Replaces, Rollups, Scope};
 use crate::storage::{LockTimeout, Store};
 
 pub use error::{Freshness, StepError};
@@ -48,7 +50,20 @@ pub enum Step {
         replaces: Replaces,
         dry_run: DryRun,
     },
-    /// Ranks and publishes; the catalog has the names of the ranked items.
+    /// Writes the plan of a rollup in several processes into the lake.
+    PlanRollup {
+        scope: Scope,
+        replaces: Replaces,
+        program: String,
+        /// About how many parts there are; none for as many as are of a fitting size.
+        parts: Option<u64>,
+    },
+    /// Commits the results of a plan's parts.
+    CommitRollup {
+        plan: PathBuf,
+        program: String,
+    },
+    /// Ranks; the catalog has the names of the ranked items.
     Rank {
         rules: Rules,
         event_types: EventTypes,
@@ -56,19 +71,22 @@ pub enum Step {
         /// Whether to publish item totals too.
         tail: bool,
         freshness: Option<Freshness>,
+        output: RankOutput,
     },
     /// Writes the plan of a ranking in several processes.
     PlanRanking {
         rules: Rules,
         event_types: EventTypes,
-        split: Split,
+        options: PlanOptions,
         freshness: Option<Freshness>,
-        output: PathBuf,
+        /// None for the lake, where all hosts have it.
+        output: Option<PathBuf>,
     },
     /// Merges the results of a plan's parts, and publishes the ranking or writes another plan.
     MergeRanking {
         files: MergeFiles,
         catalog: Option<CatalogFile>,
+        publication: Publication,
     },
     Compact {
         dry_run: DryRun,
@@ -90,6 +108,15 @@ pub enum Step {
     Stats,
 }
 
+/// What becomes of a ranking.
+pub enum RankOutput {
+    Publish(Publication),
+    /// It is only said what would be published; new events are not rolled up either.
+    DryRun(Publication),
+    /// A Parquet file outside of the lake.
+    File(PathBuf),
+}
+
 /// Who runs a step, and when.
 pub struct Caller {
     /// The name of the caller in the message that a lock is held.
@@ -103,14 +130,47 @@ pub struct Caller {
 
 /// The outcome of a step.
 pub enum Done {
-    Ingested { summary: ingest::Summary, dry_run: DryRun },
+    Ingested {
+        summary: ingest::Summary,
+        dry_run: DryRun,
+    },
     RolledUp(rollup::Summary),
     RollupPlanned(PlannedRollup),
-    Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedItemTotals> },
-    RankingPlanned { rolled_up: Option<rollup::Summary>, plan: Plan, file: PathBuf },
-    RankingMerged { published: Published },
-    Compacted { compacted: Compacted, dry_run: DryRun },
-    Pruned { pruned: Pruned, dry_run: DryRun },
+    /// None where the rollups are up to date.
+    RollupPartsPlanned(Option<(RollupPlan, PathBuf)>),
+    Ranked {
+        rolled_up: rollup::Summary,
+        published: Published,
+        totals: Option<PublishedItemTotals>,
+    },
+    RankingWritten {
+        rolled_up: rollup::Summary,
+        file: PathBuf,
+        size_bytes: u64,
+        rows: u64,
+    },
+    RankingPreviewed {
+        planned: PlannedRollup,
+        preview: Preview,
+    },
+    RankingPlanned {
+        rolled_up: Option<rollup::Summary>,
+        plan: Plan,
+        file: PathBuf,
+        is_in_lake: bool,
+    },
+    RankingMerged {
+        published: Published,
+        totals: Option<PublishedItemTotals>,
+    },
+    Compacted {
+        compacted: Compacted,
+        dry_run: DryRun,
+    },
+    Pruned {
+        pruned: Pruned,
+        dry_run: DryRun,
+    },
     Verified(Verified),
     Repaired(RepairOutcome<StepError>),
     Counted(Stats),
@@ -160,7 +220,30 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             Ok(Done::RolledUp(rollup::rollup(&lake, *scope, *replaces, now_ms, progress)?))
         }
-        Step::Rank { rules, event_types, catalog, tail, freshness } => {
+        Step::PlanRollup { scope, replaces, program, parts } => {
+            let lake = Lake::open(store.clone())?;
+            let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
+            let planned = distributed::write_rollup_plan(&lake, *scope, *replaces, program, *parts)?;
+            Ok(Done::RollupPartsPlanned(planned))
+        }
+        Step::CommitRollup { plan, program } => {
+            let lake = Lake::open(store.clone())?;
+            let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
+            Ok(Done::RolledUp(distributed::commit_rollup(&lake, plan, program, now_ms, progress)?))
+        }
+        Step::Rank { rules, event_types, output: RankOutput::DryRun(publication), freshness, .. } => {
+            let planned = rollup::dry_run(&Lake::open(store.clone())?, Scope::Changed)?;
+            if let Some(freshness) = freshness {
+                freshness.check(lake::newest_hour(store, &event_types.counted, rules.window.as_of())?)?;
+            }
+            let ranking = match Rollups::open(store)? {
+                Some(_) => ranking_of(store, rules, event_types, None, progress)?.ranking,
+                None => Ranking::default(),
+            };
+            let preview = rankings::preview(store, &ranking, rules, event_types, publication)?;
+            Ok(Done::RankingPreviewed { planned, preview })
+        }
+        Step::Rank { rules, event_types, catalog, tail, freshness, output } => {
             let lake = Lake::open(store.clone())?;
             let names = catalog.as_ref().map(ItemNames::open).transpose()?;
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
@@ -168,33 +251,45 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             if let Some(freshness) = freshness {
                 freshness.check(lake::newest_hour(store, &event_types.counted, rules.window.as_of())?)?;
             }
-            let (published, totals) = rank(store, rules, event_types, names, *tail, progress)?;
+            let publication = match output {
+                RankOutput::File(file) => {
+                    let ranking = ranking_of(store, rules, event_types, None, progress)?.ranking;
+                    let (rows, size_bytes) = write(file, &ranking, names, rules, event_types)?;
+                    return Ok(Done::RankingWritten { rolled_up, file: file.clone(), size_bytes, rows });
+                }
+                RankOutput::Publish(publication) | RankOutput::DryRun(publication) => publication,
+            };
+            let (published, totals) = rank(store, (rules, event_types), names, *tail, publication, progress)?;
             Ok(Done::Ranked { rolled_up, published, totals })
         }
-        Step::PlanRanking { rules, event_types, split, freshness, output } => {
+        Step::PlanRanking { rules, event_types, options, freshness, output } => {
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             let rolled_up = rollup::rollup(&lake, Scope::Changed, Replaces::DamagedOnly, now_ms, progress)?;
             if let Some(freshness) = freshness {
                 freshness.check(lake::newest_hour(store, &event_types.counted, rules.window.as_of())?)?;
             }
-            let plan = distributed::write_plan(store, rules, event_types, *split, output)?;
-            Ok(Done::RankingPlanned { rolled_up: Some(rolled_up), plan, file: output.clone() })
+            let (plan, file) =
+                distributed::write_plan(store, rules, event_types, options, output.as_deref())?;
+            let is_in_lake = output.is_none();
+            Ok(Done::RankingPlanned { rolled_up: Some(rolled_up), plan, file, is_in_lake })
         }
-        Step::MergeRanking { files, catalog } => {
+        Step::MergeRanking { files, catalog, publication } => {
             let lake = Lake::open(store.clone())?;
             let names = catalog.as_ref().map(ItemNames::open).transpose()?;
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             Ok(match distributed::merge_files(store, files)? {
-                MergedFiles::Done { ranking, rules, event_types } => {
-                    progress.begin(Stage::Publish, None);
-                    let published = publish(store, ranking, names, &rules, &event_types)?;
-                    progress.end(Stage::Publish);
-                    count_published(&published, progress);
-                    Done::RankingMerged { published }
+                MergedFiles::Done { finished, plan } => {
+                    let (published, totals) =
+                        publish_merged(store, (finished, &plan), names, (files, publication), progress)?;
+                    if files.next.is_none() {
+                        distributed::remove_files(store, &files.plan);
+                    }
+                    Done::RankingMerged { published, totals }
                 }
-                MergedFiles::Next(plan) => {
-                    Done::RankingPlanned { rolled_up: None, plan: *plan, file: files.next.clone() }
+                MergedFiles::Next { plan, file } => {
+                    let is_in_lake = files.next.is_none();
+                    Done::RankingPlanned { rolled_up: None, plan: *plan, file, is_in_lake }
                 }
             })
         }
@@ -230,58 +325,4 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
         }
         Step::Stats => Ok(Done::Counted(maintenance::stats(&Lake::open(store.clone())?)?)),
     }
-}
-
-/// Computes a damaged ranking again, and returns whether that gave the same bytes; none where it cannot be computed
-/// now, as on a full disk.
-fn recomputed(store: &Store, path: &str, progress: &Progress) -> Option<bool> {
-    let Some((rules, event_types)) = rankings::rules_of(store, path) else { return Some(false) };
-    let finished = ranking_of(store, &rules, &event_types, None, progress).ok()?;
-    rankings::restore(store, path, &finished.ranking, &rules, &event_types).ok()
-}
-
-fn rank(
-    store: &Store,
-    rules: &Rules,
-    event_types: &EventTypes,
-    names: Option<ItemNames>,
-    tail: bool,
-    progress: &Progress,
-) -> Result<(Published, Option<PublishedItemTotals>), StepError> {
-    let draft = if tail { Some(ItemTotalsWriter::begin(store)?) } else { None };
-    let finished = ranking_of(store, rules, event_types, draft.as_ref(), progress)?;
-    progress.begin(Stage::Publish, None);
-    let FinishedRanking { ranking, rounds } = finished;
-    // Given away, so that the best items are dropped before all others are sorted.
-    let published = publish(store, ranking, names, rules, event_types)?;
-    let totals = draft.map(|draft| draft.publish(&rounds, rules, event_types, &published)).transpose()?;
-    progress.end(Stage::Publish);
-    count_published(&published, progress);
-    if let Some(totals) = &totals {
-        progress.count(Count::ItemTotalsRows, totals.rows);
-    }
-    Ok((published, totals))
-}
-
-fn count_published(published: &Published, progress: &Progress) {
-    progress.count(Count::CategoriesRanked, published.categories);
-    progress.count(Count::RowsRanked, published.rows);
-    if let Some(named) = published.named {
-        progress.count(Count::RowsNamed, named);
-    }
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the ranking is large, and freed before item totals are sorted"
-)]
-fn publish(
-    store: &Store,
-    ranking: Ranking,
-    names: Option<ItemNames>,
-    rules: &Rules,
-    event_types: &EventTypes,
-) -> Result<Published, StepError> {
-    let names = names.map(|names| names.names_of(ranking.items())).transpose()?;
-    Ok(rankings::publish(store, &ranking, names.as_ref(), rules, event_types)?)
 }

@@ -7,9 +7,11 @@
 //! | aggregate | purchases, units in ten-thousandths, both with a sign; the amount as 16 bytes, the lowest first |
 //! | score | the number of its 64-bit limbs, and these, the lowest first; two's complement, without limbs that only repeat the sign |
 //! | days | the units of seven days, with a sign |
+//! | reported | days, and the aggregate over the rules' window |
 
 use crate::model::{Aggregate, DayUnits, Units, put_varint, put_zigzag, take_varint, take_zigzag};
 use crate::rank::item_rows::Sum;
+use crate::rank::reported::Reported;
 use crate::rank::score::Score;
 
 /// Appends values to bytes.
@@ -34,6 +36,11 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
     pub fn units(&mut self, units: Units) {
         put_zigzag(units.ten_thousandths(), &mut self.0);
     }
@@ -46,6 +53,11 @@ impl Writer {
 
     pub fn days(&mut self, days: &DayUnits) {
         days.iter().for_each(|day| self.units(*day));
+    }
+
+    pub fn reported(&mut self, reported: &Reported) {
+        self.days(&reported.days);
+        self.aggregate(&reported.window);
     }
 
     pub fn score(&mut self, score: &Score) {
@@ -96,6 +108,11 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.left.split_off(..length)?).ok()
     }
 
+    pub fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.count()?;
+        self.left.split_off(..length)
+    }
+
     pub fn units(&mut self) -> Option<Units> {
         take_zigzag(&mut self.left).map(Units::from_ten_thousandths)
     }
@@ -112,6 +129,10 @@ impl<'a> Reader<'a> {
             *day = self.units()?;
         }
         Some(days)
+    }
+
+    pub fn reported(&mut self) -> Option<Reported> {
+        Some(Reported { days: self.days()?, window: self.aggregate()? })
     }
 
     pub fn score(&mut self) -> Option<Score> {

@@ -1,7 +1,8 @@
 //! The rows of one item: aggregates of hours, or sums of what other parts have of them.
 
-use crate::model::{Aggregate, DAYS, DayUnits, HourAggregate, Units, Week};
+use crate::model::{Aggregate, HourAggregate};
 use crate::rank::overflow::Overflow;
+use crate::rank::reported::{Reported, ReportedHours, add_units};
 use crate::rank::rules::Measure;
 use crate::rank::score::Score;
 use crate::rank::weights::Weights;
@@ -19,7 +20,7 @@ pub trait ItemRow {
 pub(super) trait AddsUp: ItemRow {
     fn add_to(&self, sum: &mut Sum, weights: &Weights, measure: Measure) -> Result<(), Overflow>;
 
-    fn add_days_to(&self, days: &mut DayUnits, week: &Week) -> Result<(), Overflow>;
+    fn add_reported_to(&self, reported: &mut Reported, hours: &ReportedHours) -> Result<(), Overflow>;
 }
 
 /// What some rows of an item add up to within a window.
@@ -37,7 +38,7 @@ pub(super) struct SumRow {
     pub path_set: u32,
     pub is_primary: bool,
     pub sum: Sum,
-    pub days: DayUnits,
+    pub reported: Reported,
 }
 
 impl Sum {
@@ -82,11 +83,14 @@ impl AddsUp for HourAggregate {
         Ok(())
     }
 
-    fn add_days_to(&self, days: &mut DayUnits, week: &Week) -> Result<(), Overflow> {
-        match week.day_of(self.hour) {
-            Some(day) => add_units(&mut days[day], self.aggregate.units),
-            None => Ok(()),
+    fn add_reported_to(&self, reported: &mut Reported, hours: &ReportedHours) -> Result<(), Overflow> {
+        if let Some(day) = hours.week.day_of(self.hour) {
+            add_units(&mut reported.days[day], self.aggregate.units)?;
         }
+        if hours.window.is_some_and(|window| window.contains(self.hour)) {
+            reported.window = reported.window.plus(self.aggregate).ok_or(Overflow::Aggregate)?;
+        }
+        Ok(())
     }
 }
 
@@ -105,36 +109,20 @@ impl AddsUp for SumRow {
         sum.add(&self.sum)
     }
 
-    fn add_days_to(&self, days: &mut DayUnits, _: &Week) -> Result<(), Overflow> {
-        add_days(days, &self.days)
+    fn add_reported_to(&self, reported: &mut Reported, _: &ReportedHours) -> Result<(), Overflow> {
+        reported.add(&self.reported)
     }
 }
 
-/// Adds the units of each day.
-pub(super) fn add_days(days: &mut DayUnits, others: &DayUnits) -> Result<(), Overflow> {
-    days.iter_mut().zip(others).try_for_each(|(day, other)| add_units(day, *other))
-}
-
-/// Returns the units that some rows of an item have on each day of a week.
-pub(super) fn day_units<'a, R: AddsUp + 'a>(
+/// Returns what is reported of some rows of an item.
+pub(super) fn reported_of<'a, R: AddsUp + 'a>(
     rows: impl Iterator<Item = &'a R>,
-    week: &Week,
-) -> Result<DayUnits, Overflow> {
-    let mut days = [Units::ZERO; DAYS];
+    hours: &ReportedHours,
+) -> Result<Reported, Overflow> {
+    let mut reported = Reported::default();
     for row in rows {
-        row.add_days_to(&mut days, week)?;
+        row.add_reported_to(&mut reported, hours)?;
     }
-    check_week(&days)?;
-    Ok(days)
-}
-
-/// The total of the week is reported, too.
-pub(super) fn check_week(days: &DayUnits) -> Result<(), Overflow> {
-    let week = days.iter().try_fold(Units::ZERO, |week, day| week.checked_add(*day));
-    week.map(drop).ok_or(Overflow::Aggregate)
-}
-
-fn add_units(day: &mut Units, units: Units) -> Result<(), Overflow> {
-    *day = day.checked_add(units).ok_or(Overflow::Aggregate)?;
-    Ok(())
+    reported.check()?;
+    Ok(reported)
 }

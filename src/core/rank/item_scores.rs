@@ -6,11 +6,12 @@
 use hashbrown::HashMap;
 
 use crate::model::{
-    AggregateOverflow, AggregateRow, AggregateRows, DayUnits, HourAggregate, Interner, category_of_set,
+    AggregateOverflow, AggregateRow, AggregateRows, HourAggregate, Interner, category_of_set,
 };
 use crate::rank::item_rows::{AddsUp, ItemRow, SumRow};
 use crate::rank::overflow::Overflow;
 use crate::rank::partial_ranking::{PartialRanker, PartialRanking};
+use crate::rank::reported::Reported;
 use crate::rank::scan_request::ScanRequest;
 
 /// Sums of the items of some top-level categories.
@@ -57,13 +58,13 @@ impl<'a> ItemScores<'a> {
         let scoring = &self.request.scoring;
         let at = *self.places.entry((item, path_set, is_primary)).or_insert_with(|| {
             let sum = scoring.zero();
-            self.sums.push((item, SumRow { path_set, is_primary, sum, days: DayUnits::default() }));
+            self.sums.push((item, SumRow { path_set, is_primary, sum, reported: Reported::default() }));
             self.sums.len() - 1
         });
-        let (_, SumRow { sum, days, .. }) = &mut self.sums[at];
+        let (_, SumRow { sum, reported, .. }) = &mut self.sums[at];
         let of_hour = HourAggregate { hour, path_set, is_primary, aggregate };
         scoring.add(&of_hour, sum)?;
-        of_hour.add_days_to(days, &self.request.week)
+        of_hour.add_reported_to(reported, &self.request.reported)
     }
 
     /// Ranks the items; all their rows were added.

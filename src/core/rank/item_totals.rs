@@ -8,8 +8,8 @@
 //! only is a row with no category.
 //!
 //! ```text
-//! length of the id | id | printed score | score | units | units of each day | set << 1 | is_for_shop
-//! varint                  f64 LE          bytes   zigzag   zigzag              varint
+//! length of the id | id | printed score | score | units | those of the rules' window | units of each day | set << 1 | is_for_shop
+//! varint                  f64 LE          bytes   zigzag   zigzag                       zigzag              varint
 //! ```
 //!
 //! The bytes of a score, the highest first, come without zeros at their end, behind their numbers with and
@@ -19,6 +19,7 @@ use hashbrown::HashMap;
 
 use crate::model::{DAYS, DayUnits, Units, put_varint, put_zigzag, take_varint, take_zigzag};
 use crate::rank::multi_category::MultiCategoryItem;
+use crate::rank::reported::Reported;
 use crate::rank::scoring::{Scored, Scoring};
 
 /// The rows of one part, packed, in the order of their items' ids.
@@ -41,8 +42,10 @@ pub struct PackedItemTotalsRow<'a> {
     pub score: f64,
     /// Exact: of two with the same rules and window, the greater is that of the greater score.
     pub exact: ScoreBytes<'a>,
-    /// Units in the window.
+    /// Units in the window by which the item is ranked.
     pub units: Units,
+    /// Units in the rules' window.
+    pub window_units: Units,
     /// Units of each day.
     pub days: PackedDays<'a>,
     /// Number in [`PackedItemTotals::sets`].
@@ -144,11 +147,11 @@ impl ItemTotalsWriter {
         item_id: &str,
         scored: &Scored,
         scoring: &Scoring,
-        days: &DayUnits,
+        reported: &Reported,
         set: u32,
         is_for_shop: bool,
     ) {
-        self.push_printed(item_id, scored, scoring.printed(&scored.score), days, set, is_for_shop);
+        self.push_printed(item_id, scored, scoring.printed(&scored.score), reported, set, is_for_shop);
     }
 
     fn push_printed(
@@ -156,7 +159,7 @@ impl ItemTotalsWriter {
         item_id: &str,
         scored: &Scored,
         printed: f64,
-        days: &DayUnits,
+        reported: &Reported,
         set: u32,
         is_for_shop: bool,
     ) {
@@ -170,7 +173,8 @@ impl ItemTotalsWriter {
             packed.extend_from_slice(bytes);
         });
         put_units(scored.aggregate.units, packed);
-        days.iter().for_each(|day| put_units(*day, packed));
+        put_units(reported.window.units, packed);
+        reported.days.iter().for_each(|day| put_units(*day, packed));
         put_varint(u64::from(set) << 1 | u64::from(is_for_shop), packed);
         *rows += 1;
     }
@@ -196,8 +200,8 @@ impl PackedItemTotals {
         sorted.sort_unstable_by(|a, b| a.item_id.cmp(&b.item_id));
         let mut writer = ItemTotalsWriter::default();
         let none = writer.set_of(&[]);
-        for MultiCategoryItem { item_id, scored, printed, days } in sorted {
-            writer.push_printed(item_id, scored, *printed, days, none, true);
+        for MultiCategoryItem { item_id, scored, printed, reported } in sorted {
+            writer.push_printed(item_id, scored, *printed, reported, none, true);
         }
         writer.finish(|_| "")
     }
@@ -212,7 +216,7 @@ impl PackedItemTotals {
             let length = u16::try_from(take_varint(&mut left)?).ok()?;
             let kept = usize::try_from(take_varint(&mut left)?).ok()?;
             let exact = ScoreBytes { length, bytes: left.split_off(..kept)? };
-            let units = take_units(&mut left)?;
+            let (units, window_units) = (take_units(&mut left)?, take_units(&mut left)?);
             let mut days = PackedDays(left);
             for _ in 0..DAYS {
                 take_units(&mut left)?;
@@ -220,7 +224,8 @@ impl PackedItemTotals {
             days.0 = &days.0[..days.0.len() - left.len()];
             let flags = take_varint(&mut left)?;
             let set = u32::try_from(flags >> 1).ok()?;
-            Some(PackedItemTotalsRow { item_id, score, exact, units, days, set, is_for_shop: flags & 1 == 1 })
+            let is_for_shop = flags & 1 == 1;
+            Some(PackedItemTotalsRow { item_id, score, exact, units, window_units, days, set, is_for_shop })
         })
     }
 }
@@ -241,7 +246,9 @@ mod tests {
             |item_id: &str, units: Units, score: (i128, f64), days: &DayUnits, set, is_for_shop| {
                 let aggregate = Aggregate { purchases: 1, units, amount: 5 };
                 let scored = Scored { score: Score::Narrow(score.0), aggregate };
-                writer.push_printed(item_id, &scored, score.1, days, set, is_for_shop);
+                let window = Aggregate { units: Units::from_ten_thousandths(3), ..aggregate };
+                let reported = Reported { days: *days, window };
+                writer.push_printed(item_id, &scored, score.1, &reported, set, is_for_shop);
             };
         push("a", Units::from_ten_thousandths(i64::MAX), (0x1200, 0.1), &days, sets[0], true);
         push("", (-64).into(), (i128::MAX, f64::MAX), &[Units::ZERO; DAYS], sets[1], false);
@@ -256,6 +263,7 @@ mod tests {
             ("名前", 1.0, exact(1, &[1]), 1.into(), days, 0, false),
         ];
         let found = PackedItemTotals::rows_of(&packed.packed).map(|row| {
+            assert_eq!(row.window_units.ten_thousandths(), 3);
             (row.item_id, row.score, row.exact, row.units, row.days.units(), row.set, row.is_for_shop)
         });
         assert_eq!(found.collect::<Vec<_>>(), expected);

@@ -179,7 +179,8 @@ impl LiveRanking {
             .is_none_or(|number| self.sums.window.list(number).is_some_and(|list| list.best(limit).is_some()))
     }
 
-    /// Returns the ranking of a category, of the shop for none, with the best of its items; without the days of each.
+    /// Returns the ranking of a category, of the shop for none, with the best of its items; without the days of each,
+    /// the aggregate of those that are not eligible, and the first that is not listed.
     ///
     /// # Errors
     /// Names the item where an aggregate exceeds its range.
@@ -193,7 +194,9 @@ impl LiveRanking {
             window: self.rules().window,
             eligible_items: 0,
             aggregate: Aggregate::default(),
+            window_aggregate: Aggregate::default(),
             items: Vec::new(),
+            next: None,
         };
         let Some(number) = self.category(category) else { return Ok(ranking) };
         let best_of = |list: &LiveTop| list.best(limit).map(Iterator::collect::<Vec<u32>>);
@@ -220,7 +223,8 @@ impl LiveRanking {
                 self.sums.window.scored(&self.sums.rows, item, number).map_err(|e| e.of(&item_id))?;
             if let Some(Scored { score, aggregate }) = scored {
                 let (score, days) = (self.sums.window.scoring.printed(&score), DayUnits::default());
-                ranking.items.push(RankedItem { item_id, score, aggregate, days });
+                let window_aggregate = aggregate;
+                ranking.items.push(RankedItem { item_id, score, aggregate, window_aggregate, days });
             }
         }
         Ok(ranking)
@@ -338,9 +342,12 @@ mod tests {
             builder.add(&request, vec![sums.rank().expect("small aggregates fit")]).expect("they fit");
         }
         let mut ranking = builder.finish().ranking.categories;
-        ranking
-            .iter_mut()
-            .for_each(|of| of.items.iter_mut().for_each(|item| item.days = DayUnits::default()));
+        // What live rankings leave out.
+        for of in &mut ranking {
+            of.window_aggregate = Aggregate::default();
+            of.next = None;
+            of.items.iter_mut().for_each(|item| item.days = DayUnits::default());
+        }
         ranking
     }
 

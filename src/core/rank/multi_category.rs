@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::DayUnits;
+use crate::rank::reported::Reported;
 use crate::rank::scoring::Scored;
 use crate::storage::checksum;
 
@@ -24,7 +24,7 @@ pub struct MultiCategoryItem {
     pub(super) scored: Scored,
     /// The score as it is printed.
     pub(super) printed: f64,
-    pub(super) days: DayUnits,
+    pub(super) reported: Reported,
 }
 
 /// The multi-category items whose sums are still to be collected.

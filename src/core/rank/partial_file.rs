@@ -1,7 +1,8 @@
 //! The file of what one part of a ranking found.
 //!
 //! ```text
-//! topsell partial ranking 1\n
+//! topsell partial ranking 2\n
+//! program     text, the version of the program
 //! plan        8 bytes, the checksum of the plan that the part is of
 //! part        number
 //! kind        number: 0 for items that are whole, 1 for sums of items
@@ -11,27 +12,27 @@
 //!
 //! | kind | what follows |
 //! |---|---|
-//! | 0 | the number of categories; each with its path (text) and its top list; the shop's top list; the number of hashes of items with a copy that counts shop-wide, and these, 8 bytes each, whose lowest bit says whether the item is eligible; the number of collected items, each with its id (text), sum and days; the aggregate that was counted before for these |
-//! | 1 | the number of items; each with its id (text) and the number of its sets of paths; each of these with its paths (text, joined by `\|`), 1 or 0 for whether it counts shop-wide, sum and days |
+//! | 0 | the number of categories; each with its path (text) and its top list; the shop's top list; the number of hashes of items with a copy that counts shop-wide, and these, 8 bytes each, whose lowest bit says whether the item is eligible; the number of collected items, each with its id (text), sum and what is reported of it; the aggregate that was counted before for these |
+//! | 1 | the number of items; each with its id (text) and the number of its sets of paths; each of these with its paths (text, joined by `\|`), 1 or 0 for whether it counts shop-wide, sum and what is reported of it |
 //!
-//! A top list is the number of eligible items, their aggregate, the number of the best, and these: id (text),
-//! score, aggregate, days. A sum is a score, a number (the measures without their signs) and an aggregate.
+//! A top list is the number of eligible items, their aggregate, that of all other items, the number of the
+//! best, and these: id (text), score, aggregate, what is reported of it. A sum is a score, a number (the measures without their signs) and an aggregate.
 //! Eight bytes are a number with the lowest byte first; the others are in [`crate::rank::binary`].
 
 use std::collections::BTreeMap;
 
-use crate::model::DayUnits;
 use crate::rank::binary::{Reader, Writer};
 use crate::rank::item_rows::Sum;
 use crate::rank::partial_items::{PartialItems, SumsByPaths};
 use crate::rank::partial_ranking::PartialRanking;
 use crate::rank::partial_shop::{CollectedItem, PartialShop};
+use crate::rank::reported::Reported;
 use crate::rank::scan_request::ScanRequest;
 use crate::rank::scoring::Scored;
 use crate::rank::top_items::{TopItem, TopItems};
 use crate::storage::checksum;
 
-const MAGIC: &[u8] = b"topsell partial ranking 1\n";
+const MAGIC: &[u8] = b"topsell partial ranking 2\n";
 const CHECKSUM_BYTES: usize = 8;
 
 /// What one part found.
@@ -42,16 +43,23 @@ pub enum PartResult {
     Sums(PartialItems),
 }
 
+/// What the results of a plan's parts say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanKey {
+    /// The version of the program that computes the parts: another one may score or encode in another way.
+    pub program: String,
+    pub checksum: u64,
+}
+
 /// A result, and what it is of.
 pub struct PartFile {
-    /// The checksum of the plan.
-    pub plan: u64,
+    pub plan: PlanKey,
     pub part: usize,
     pub result: PartResult,
 }
 
 /// Why bytes are no result of a part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PartFileError {
     #[error("not written by `rank partial` or `rank merge`, or by an incompatible version of topsell")]
     Unknown,
@@ -59,13 +67,15 @@ pub enum PartFileError {
     Damaged,
     #[error("it belongs to another plan")]
     OtherPlan,
+    #[error("it was computed by topsell {0}, not by the version of the plan")]
+    OtherProgram(String),
 }
 
 impl PartFile {
     /// Returns the bytes of the file: the same for the same result.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer(MAGIC.to_vec());
-        out.fixed(self.plan);
+        self.plan.put(&mut out);
         out.count(self.part);
         match &self.result {
             PartResult::Ranking(ranking) => {
@@ -80,17 +90,15 @@ impl PartFile {
         sealed(out)
     }
 
-    /// Reads the bytes of a file of a plan with this checksum.
+    /// Reads the bytes of a file of this plan.
     ///
     /// # Errors
     /// Says why they are no result of a part of this plan.
-    pub fn of_bytes(bytes: &[u8], plan: u64, request: &ScanRequest) -> Result<PartFile, PartFileError> {
+    pub fn of_bytes(bytes: &[u8], plan: &PlanKey, request: &ScanRequest) -> Result<PartFile, PartFileError> {
         let body = unsealed(bytes, MAGIC)?;
         let zero = request.scoring.zero().score;
         let mut reader = Reader::new(body, &zero);
-        if reader.fixed() != Some(plan) {
-            return Err(PartFileError::OtherPlan);
-        }
+        plan.take(&mut reader)?;
         let mut read = || {
             let part = usize::try_from(reader.number()?).ok()?;
             let result = match reader.number()? {
@@ -98,9 +106,25 @@ impl PartFile {
                 1 => PartResult::Sums(take_sums(&mut reader)?),
                 _ => return None,
             };
-            reader.is_at_end().then_some(PartFile { plan, part, result })
+            reader.is_at_end().then_some(PartFile { plan: plan.clone(), part, result })
         };
         read().ok_or(PartFileError::Unknown)
+    }
+}
+
+impl PlanKey {
+    pub(super) fn put(&self, out: &mut Writer) {
+        out.text(&self.program);
+        out.fixed(self.checksum);
+    }
+
+    /// Takes a key, which must be this one.
+    pub(super) fn take(&self, reader: &mut Reader<'_>) -> Result<(), PartFileError> {
+        let program = reader.text().ok_or(PartFileError::Unknown)?;
+        if program != self.program {
+            return Err(PartFileError::OtherProgram(program.to_owned()));
+        }
+        if reader.fixed() == Some(self.checksum) { Ok(()) } else { Err(PartFileError::OtherPlan) }
     }
 }
 
@@ -134,7 +158,7 @@ fn put_ranking(ranking: &PartialRanking, out: &mut Writer) {
     for (item_id, item) in collected.iter().collect::<BTreeMap<_, _>>() {
         out.text(item_id);
         out.sum(&item.sum);
-        out.days(&item.days);
+        out.reported(&item.reported);
     }
     out.aggregate(counted_before);
 }
@@ -145,7 +169,7 @@ fn take_ranking(reader: &mut Reader<'_>) -> Option<PartialRanking> {
     let hashes = reader.all(Reader::fixed)?;
     let collected = reader.all(|reader| {
         let item_id = reader.text()?.to_owned();
-        Some((item_id, CollectedItem { sum: reader.sum()?, days: reader.days()? }))
+        Some((item_id, CollectedItem { sum: reader.sum()?, reported: reader.reported()? }))
     })?;
     let counted_before = reader.aggregate()?;
     let shop = PartialShop { top, hashes, collected: collected.into_iter().collect(), counted_before };
@@ -157,11 +181,11 @@ fn put_sums(sums: &PartialItems, out: &mut Writer) {
     for (item_id, by_paths) in &sums.items {
         out.text(item_id);
         out.count(by_paths.len());
-        for ((paths, is_primary), (sum, days)) in by_paths {
+        for ((paths, is_primary), (sum, reported)) in by_paths {
             out.text(paths);
             out.number((*is_primary).into());
             out.sum(sum);
-            out.days(days);
+            out.reported(reported);
         }
     }
 }
@@ -171,7 +195,7 @@ fn take_sums(reader: &mut Reader<'_>) -> Option<PartialItems> {
         let item_id = reader.text()?.to_owned();
         let by_paths = reader.all(|reader| {
             let paths = (reader.text()?.to_owned(), reader.number()? == 1);
-            let of_paths: (Sum, DayUnits) = (reader.sum()?, reader.days()?);
+            let of_paths: (Sum, Reported) = (reader.sum()?, reader.reported()?);
             Some((paths, of_paths))
         })?;
         Some((item_id, by_paths.into_iter().collect::<SumsByPaths>()))
@@ -183,24 +207,26 @@ fn take_sums(reader: &mut Reader<'_>) -> Option<PartialItems> {
 pub(super) fn put_top(top: &TopItems, out: &mut Writer) {
     out.number(top.eligible_items);
     out.aggregate(&top.aggregate);
+    out.aggregate(&top.ineligible);
     let mut items: Vec<&TopItem> = top.items().collect();
     items.sort_unstable();
     out.count(items.len());
-    for TopItem { item_id, scored, days } in items {
+    for TopItem { item_id, scored, reported } in items {
         out.text(item_id);
         out.score(&scored.score);
         out.aggregate(&scored.aggregate);
-        out.days(days);
+        out.reported(reported);
     }
 }
 
 /// Takes a top list.
 pub(super) fn take_top(reader: &mut Reader<'_>) -> Option<TopItems> {
     let (eligible_items, aggregate) = (reader.number()?, reader.aggregate()?);
+    let ineligible = reader.aggregate()?;
     let items = reader.all(|reader| {
         let item_id = reader.text()?.to_owned();
         let scored = Scored { score: reader.score()?, aggregate: reader.aggregate()? };
-        Some(TopItem { item_id, scored, days: reader.days()? })
+        Some(TopItem { item_id, scored, reported: reader.reported()? })
     })?;
-    Some(TopItems::new(items, eligible_items, aggregate))
+    Some(TopItems::new(items, eligible_items, aggregate).with_ineligible(ineligible))
 }

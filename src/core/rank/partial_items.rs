@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
-use crate::model::{AggregateOverflow, DayUnits, HourAggregate, Interner};
-use crate::rank::item_rows::{AddsUp, Sum, SumRow, add_days};
+use crate::model::{AggregateOverflow, HourAggregate, Interner};
+use crate::rank::item_rows::{AddsUp, Sum, SumRow};
 use crate::rank::overflow::Overflow;
 use crate::rank::partial_ranking::{PartialRanker, PartialRanking};
+use crate::rank::reported::Reported;
 use crate::rank::scan_request::ScanRequest;
 
 /// What some rows of one item add up to, by paths (joined by `|`) and by whether they count shop-wide.
-pub(super) type SumsByPaths = BTreeMap<(String, bool), (Sum, DayUnits)>;
+pub(super) type SumsByPaths = BTreeMap<(String, bool), (Sum, Reported)>;
 
 /// What some rows of each item of a top-level category add up to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,15 +35,15 @@ impl PartialItems {
         path_sets: &Interner,
         request: &ScanRequest,
     ) -> Result<(), AggregateOverflow> {
-        let mut by_paths: HashMap<(u32, bool), (Sum, DayUnits)> = HashMap::new();
+        let mut by_paths: HashMap<(u32, bool), (Sum, Reported)> = HashMap::new();
         let mut add = |row: &HourAggregate| {
-            let empty = || (request.scoring.zero(), DayUnits::default());
-            let (sum, days) = by_paths.entry((row.path_set, row.is_primary)).or_insert_with(empty);
+            let empty = || (request.scoring.zero(), Reported::default());
+            let (sum, reported) = by_paths.entry((row.path_set, row.is_primary)).or_insert_with(empty);
             request.scoring.add(row, sum)?;
-            row.add_days_to(days, &request.week)
+            row.add_reported_to(reported, &request.reported)
         };
         rows.iter().try_for_each(&mut add).map_err(|e| e.of(item_id))?;
-        let named = |((path_set, is_primary), sum): ((u32, bool), (Sum, DayUnits))| {
+        let named = |((path_set, is_primary), sum): ((u32, bool), (Sum, Reported))| {
             ((path_sets.name(path_set).to_owned(), is_primary), sum)
         };
         let sums: SumsByPaths = by_paths.into_iter().map(named).collect();
@@ -64,11 +65,11 @@ impl PartialItems {
     pub fn rank(self, request: &ScanRequest) -> Result<PartialRanking, AggregateOverflow> {
         let (mut ranker, mut path_sets) = (PartialRanker::new(request), Interner::default());
         for (item_id, sums) in self.items {
-            let row = |((paths, is_primary), (sum, days)): ((String, bool), (Sum, DayUnits))| SumRow {
+            let row = |((paths, is_primary), (sum, reported)): ((String, bool), (Sum, Reported))| SumRow {
                 path_set: path_sets.code(&paths),
                 is_primary,
                 sum,
-                days,
+                reported,
             };
             let rows: Vec<SumRow> = sums.into_iter().map(row).collect();
             ranker.add_rows(&item_id, &rows, &path_sets)?;
@@ -81,13 +82,13 @@ impl PartialItems {
             self.items.insert(item_id.to_owned(), others);
             return Ok(());
         };
-        for (paths, (other, other_days)) in others {
+        for (paths, (other, other_reported)) in others {
             match sums.get_mut(&paths) {
-                Some((sum, days)) => {
-                    let added = sum.add(&other).and_then(|()| add_days(days, &other_days));
+                Some((sum, reported)) => {
+                    let added = sum.add(&other).and_then(|()| reported.add(&other_reported));
                     added.map_err(|e: Overflow| e.of(item_id))?;
                 }
-                None => drop(sums.insert(paths, (other, other_days))),
+                None => drop(sums.insert(paths, (other, other_reported))),
             }
         }
         Ok(())

@@ -7,13 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{AggregateOverflow, DayUnits, HourAggregate, Interner};
+use crate::model::{Aggregate, AggregateOverflow, HourAggregate, Interner};
 use crate::rank::category_tree::{CategoryTree, SHOP};
 use crate::rank::item_rows::AddsUp;
 use crate::rank::item_totals::{ItemTotalsWriter, PackedItemTotals};
 use crate::rank::multi_category::{PendingItems, hash_of};
 use crate::rank::overflow::Overflow;
 use crate::rank::partial_shop::{PartialShop, PartialShopRanker};
+use crate::rank::reported::Reported;
 use crate::rank::scan_request::ScanRequest;
 use crate::rank::scoring::Scored;
 use crate::rank::top_items::TopItems;
@@ -39,8 +40,8 @@ pub struct PartialRanking {
     pub(super) shop: PartialShop,
 }
 
-/// Categories in which an item has the same score, aggregate and days.
-type EqualTotals = ((Scored, DayUnits), Vec<u32>);
+/// Categories in which an item has the same score and aggregates.
+type EqualTotals = ((Scored, Reported), Vec<u32>);
 
 impl<'a> PartialRanker<'a> {
     /// Returns a ranker that has no items yet.
@@ -101,14 +102,15 @@ impl<'a> PartialRanker<'a> {
             self.add_to_equal_categories(item_id, rows, first.path_set(), has_one_kind && counts_for_shop)?
         } else {
             self.add_to_each_category(item_id, rows)?;
-            None
+            Err(Aggregate::default())
         };
         if counts_for_shop {
             if !is_uniform {
                 shop_item = self.score_for_shop(item_id, rows)?;
             }
             let hash = hash_of(item_id);
-            self.shop.add(hash, shop_item.as_mut(), &mut self.pool, self.request)?;
+            let item = shop_item.as_mut().map_err(|aggregate| *aggregate);
+            self.shop.add(hash, item, &mut self.pool, self.request)?;
         }
         Ok(())
     }
@@ -121,23 +123,30 @@ impl<'a> PartialRanker<'a> {
         rows: &'r [R],
         path_set: u32,
         counts_for_shop: bool,
-    ) -> Result<Option<ScoredItem<'r, R>>, Overflow> {
+    ) -> Result<Result<ScoredItem<'r, R>, Aggregate>, Overflow> {
         let request = self.request;
         let categories = self.tree.categories_of(path_set);
         if categories.is_empty() && !counts_for_shop {
-            return Ok(None);
+            return Ok(Err(Aggregate::default()));
         }
-        let scored = ScoredItem::new(item_id, rows, &|_| true, &request.scoring)?;
-        let Some(mut item) = scored else { return Ok(None) };
+        let mut item = match ScoredItem::new(item_id, rows, &|_| true, &request.scoring)? {
+            Ok(item) => item,
+            Err(aggregate) => {
+                let mut of_categories = categories.iter();
+                let add = |&category: &u32| self.best[category as usize].add_ineligible(aggregate);
+                of_categories.try_for_each(add)?;
+                return Ok(Err(aggregate));
+            }
+        };
         for &category in categories {
-            self.best[category as usize].add(&mut item, &mut self.pool, &request.week, request.limit)?;
+            self.best[category as usize].add(&mut item, &mut self.pool, &request.reported, request.limit)?;
         }
         if let Some(item_totals) = &mut self.item_totals {
-            let days = item.days(&request.week)?;
+            let reported = item.reported(&request.reported)?;
             let set = item_totals.set_of_paths(path_set, categories);
-            item_totals.push(item_id, item.scored(), &request.scoring, &days, set, counts_for_shop);
+            item_totals.push(item_id, item.scored(), &request.scoring, &reported, set, counts_for_shop);
         }
-        Ok(Some(item))
+        Ok(Ok(item))
     }
 
     /// Adds an item that has different rows in different categories, and so a score for each.
@@ -148,17 +157,23 @@ impl<'a> PartialRanker<'a> {
         for &category in &self.categories {
             let tree = &self.tree;
             let is_in = |row: &R| tree.categories_of(row.path_set()).binary_search(&category).is_ok();
-            let scored = ScoredItem::new(item_id, rows, &is_in, &request.scoring)?;
-            let Some(mut item) = scored else { continue };
-            self.best[category as usize].add(&mut item, &mut self.pool, &request.week, request.limit)?;
+            let mut item = match ScoredItem::new(item_id, rows, &is_in, &request.scoring)? {
+                Ok(item) => item,
+                Err(aggregate) => {
+                    self.best[category as usize].add_ineligible(aggregate)?;
+                    continue;
+                }
+            };
+            self.best[category as usize].add(&mut item, &mut self.pool, &request.reported, request.limit)?;
             if self.item_totals.is_some() {
-                add_to_equal((item.scored().clone(), item.days(&request.week)?), category, &mut totals);
+                let of_category = (item.scored().clone(), item.reported(&request.reported)?);
+                add_to_equal(of_category, category, &mut totals);
             }
         }
         if let Some(item_totals) = &mut self.item_totals {
-            for ((scored, days), categories) in &totals {
+            for ((scored, reported), categories) in &totals {
                 let set = item_totals.set_of(categories);
-                item_totals.push(item_id, scored, &request.scoring, days, set, false);
+                item_totals.push(item_id, scored, &request.scoring, reported, set, false);
             }
         }
         Ok(())
@@ -180,12 +195,12 @@ impl<'a> PartialRanker<'a> {
         &mut self,
         item_id: &'r str,
         rows: &'r [R],
-    ) -> Result<Option<ScoredItem<'r, R>>, Overflow> {
+    ) -> Result<Result<ScoredItem<'r, R>, Aggregate>, Overflow> {
         let item = ScoredItem::new(item_id, rows, &R::is_primary, &self.request.scoring)?;
-        if let (Some(item_totals), Some(item)) = (&mut self.item_totals, &item) {
-            let days = item.days(&self.request.week)?;
+        if let (Some(item_totals), Ok(item)) = (&mut self.item_totals, &item) {
+            let reported = item.reported(&self.request.reported)?;
             let no_categories = item_totals.set_of(&[]);
-            item_totals.push(item_id, item.scored(), &self.request.scoring, &days, no_categories, true);
+            item_totals.push(item_id, item.scored(), &self.request.scoring, &reported, no_categories, true);
         }
         Ok(item)
     }
@@ -202,7 +217,8 @@ impl<'a> PartialRanker<'a> {
             self.shop.collect(item_id, rows, self.request)?;
         } else if pending.reranks_others && !pending.contains(hash) && rows.iter().any(R::is_primary) {
             let mut item = ScoredItem::new(item_id, rows, &R::is_primary, &self.request.scoring)?;
-            self.shop.add(hash, item.as_mut(), &mut self.pool, self.request)?;
+            let item = item.as_mut().map_err(|aggregate| *aggregate);
+            self.shop.add(hash, item, &mut self.pool, self.request)?;
         }
         Ok(())
     }
@@ -223,7 +239,7 @@ impl<'a> PartialRanker<'a> {
 }
 
 /// Adds a category to those with the same totals.
-fn add_to_equal(of_category: (Scored, DayUnits), category: u32, totals: &mut Vec<EqualTotals>) {
+fn add_to_equal(of_category: (Scored, Reported), category: u32, totals: &mut Vec<EqualTotals>) {
     match totals.iter_mut().find(|(of_others, _)| *of_others == of_category) {
         Some((_, categories)) => categories.push(category),
         None => totals.push((of_category, vec![category])),

@@ -2,10 +2,11 @@
 
 use hashbrown::HashMap;
 
-use crate::model::{Aggregate, DayUnits};
-use crate::rank::item_rows::{AddsUp, Sum, add_days};
+use crate::model::Aggregate;
+use crate::rank::item_rows::{AddsUp, Sum};
 use crate::rank::multi_category::with_flag;
 use crate::rank::overflow::Overflow;
+use crate::rank::reported::Reported;
 use crate::rank::scan_request::ScanRequest;
 use crate::rank::top_items::TopItems;
 use crate::rank::top_k::{CandidatePool, ScoredItem, TopK};
@@ -30,14 +31,14 @@ pub(super) struct PartialShopRanker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CollectedItem {
     pub sum: Sum,
-    pub days: DayUnits,
+    pub reported: Reported,
 }
 
 impl CollectedItem {
     /// Adds what another part has.
     pub fn add(&mut self, other: &CollectedItem) -> Result<(), Overflow> {
         self.sum.add(&other.sum)?;
-        add_days(&mut self.days, &other.days)
+        self.reported.add(&other.reported)
     }
 }
 
@@ -50,18 +51,19 @@ pub(super) struct PartialShop {
 }
 
 impl PartialShopRanker {
-    /// Adds an item with a primary copy, scored by its primary rows where these make it eligible.
+    /// Adds an item with a primary copy, scored by its primary rows where these make it eligible; of another one what
+    /// they add up to.
     pub fn add<R: AddsUp>(
         &mut self,
         hash: u64,
-        item: Option<&mut ScoredItem<'_, R>>,
+        item: Result<&mut ScoredItem<'_, R>, Aggregate>,
         pool: &mut CandidatePool,
         request: &ScanRequest,
     ) -> Result<(), Overflow> {
-        self.hashes.push(with_flag(hash, item.is_some()));
+        self.hashes.push(with_flag(hash, item.is_ok()));
         match item {
-            Some(item) => self.best.add(item, pool, &request.week, kept_items(request)),
-            None => Ok(()),
+            Ok(item) => self.best.add(item, pool, &request.reported, kept_items(request)),
+            Err(aggregate) => self.best.add_ineligible(aggregate),
         }
     }
 
@@ -74,17 +76,17 @@ impl PartialShopRanker {
         request: &ScanRequest,
     ) -> Result<(), Overflow> {
         let sum = request.scoring.sum(rows.iter().filter(|row| row.is_primary()))?;
-        let mut days = DayUnits::default();
+        let mut reported = Reported::default();
         rows.iter()
             .filter(|row| row.is_primary())
-            .try_for_each(|row| row.add_days_to(&mut days, &request.week))?;
+            .try_for_each(|row| row.add_reported_to(&mut reported, &request.reported))?;
         if let Some(counted) = request.scoring.scored(sum.clone())? {
             self.counted_before = self.counted_before.plus(counted.aggregate).ok_or(Overflow::Aggregate)?;
         }
         match self.collected.get_mut(item_id) {
-            Some(item) => item.add(&CollectedItem { sum, days }),
+            Some(item) => item.add(&CollectedItem { sum, reported }),
             None => {
-                self.collected.insert(item_id.to_owned(), CollectedItem { sum, days });
+                self.collected.insert(item_id.to_owned(), CollectedItem { sum, reported });
                 Ok(())
             }
         }

@@ -25,10 +25,21 @@ pub struct CategoryRanking {
     pub window: Window,
     /// How many items are eligible.
     pub eligible_items: u64,
-    /// The aggregate of all eligible items over the window.
+    /// The aggregate of all eligible items over the category's window.
     pub aggregate: Aggregate,
+    /// The aggregate of all items, eligible or not, over the rules' window.
+    pub window_aggregate: Aggregate,
     /// The best of them, best first.
     pub items: Vec<RankedItem>,
+    /// The first of them that is not listed.
+    pub next: Option<NextItem>,
+}
+
+/// The item behind the last one that is listed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NextItem {
+    pub item_id: String,
+    pub score: f64,
 }
 
 /// One ranked item.
@@ -38,6 +49,8 @@ pub struct RankedItem {
     pub score: f64,
     /// The item's aggregate over the category's window.
     pub aggregate: Aggregate,
+    /// The item's aggregate over the rules' window; the same where the category's is not extended.
+    pub window_aggregate: Aggregate,
     /// Units in the category on the days of the rules' week, which may be outside of the window.
     pub days: DayUnits,
 }

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
-use crate::model::{AggregateOverflow, Hour, Window};
+use crate::model::{Aggregate, AggregateOverflow, Hour, Window};
 use crate::rank::multi_category::{MultiCategoryItem, contains_hash, hash_of};
+use crate::rank::overflow::Overflow;
 use crate::rank::partial_ranking::PartialRanking;
-use crate::rank::ranking::{CategoryRanking, RankedItem, Ranking};
+use crate::rank::ranking::{CategoryRanking, NextItem, RankedItem, Ranking};
 use crate::rank::round::Round;
 use crate::rank::rules::Rules;
 use crate::rank::scan_request::ScanRequest;
@@ -27,14 +28,16 @@ pub struct RankingBuilder {
     oldest_hour: Option<Hour>,
     /// The categories whose ranking is final.
     pub(super) rankings: BTreeMap<Option<String>, CategoryRanking>,
+    /// What all items of a category whose ranking is not final add up to over the rules' window.
+    pub(super) window_aggregates: BTreeMap<Option<String>, Aggregate>,
     /// The shop over the current window, while multi-category items are missing.
     pub(super) shop: Option<ShopRanking>,
     is_done: bool,
-    wants_item_totals: bool,
+    pub(super) wants_item_totals: bool,
     pub(super) round: u32,
     /// The round that each category's ranking is from; the shop is the empty path.
-    rounds: HashMap<String, u32>,
-    multi_category: (Vec<u64>, Vec<MultiCategoryItem>),
+    pub(super) rounds: HashMap<String, u32>,
+    pub(super) multi_category: (Vec<u64>, Vec<MultiCategoryItem>),
 }
 
 /// A ranking, and what item totals must know of how it was made.
@@ -73,6 +76,7 @@ impl RankingBuilder {
             rules,
             oldest_hour: None,
             rankings: BTreeMap::new(),
+            window_aggregates: BTreeMap::new(),
             shop: None,
             is_done: false,
             wants_item_totals: false,
@@ -139,11 +143,21 @@ impl RankingBuilder {
             }
         }
         for (category, top) in tops {
+            if self.round == 0 {
+                let total = top.total().ok_or_else(|| Overflow::Aggregate.of(&category))?;
+                self.window_aggregates.insert(Some(category.clone()), total);
+            }
             self.keep_if_final(Some(category), top, &request.scoring);
         }
         if request.wants_shop {
             let mut shop = match self.shop.take() {
-                None => ShopRanking::merge(shops, request)?,
+                None => {
+                    let shop = ShopRanking::merge(shops, request)?;
+                    if self.round == 0 {
+                        self.window_aggregates.insert(None, shop.total);
+                    }
+                    shop
+                }
                 Some(mut shop) => {
                     shop.add_collected(shops, request)?;
                     shop
@@ -195,18 +209,27 @@ impl RankingBuilder {
         if !self.is_last_round() && eligible_items < self.rules.min_items {
             return false;
         }
-        let items = top.into_sorted(self.rules.limit).into_iter().map(|item| RankedItem {
+        let mut best = top.into_sorted(self.rules.limit.saturating_add(1));
+        let rest = best.split_off(best.len().min(self.rules.limit)).into_iter().next();
+        let next = rest
+            .filter(|_| self.rules.limit > 0)
+            .map(|item| NextItem { item_id: item.item_id, score: scoring.printed(&item.scored.score) });
+        let items = best.into_iter().map(|item| RankedItem {
             item_id: item.item_id,
             score: scoring.printed(&item.scored.score),
             aggregate: item.scored.aggregate,
-            days: item.days,
+            window_aggregate: item.reported.window,
+            days: item.reported.days,
         });
         let ranking = CategoryRanking {
             category: category.clone(),
             window: self.last_window(eligible_items),
             eligible_items,
             aggregate,
+            // A category that is not known from the first round has no sales in the rules' window.
+            window_aggregate: self.window_aggregates.remove(&category).unwrap_or_default(),
             items: items.collect(),
+            next,
         };
         if self.wants_item_totals {
             self.rounds.insert(category.clone().unwrap_or_default(), self.round);
@@ -222,7 +245,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Aggregate, DayUnits, Decay, HourAggregate, Interner, Units, Week, Zone};
-    use crate::rank::partial_file::{PartFile, PartResult};
+    use crate::rank::partial_file::{PartFile, PartResult, PlanKey};
     use crate::rank::partial_items::PartialItems;
     use crate::rank::partial_ranking::PartialRanker;
     use crate::rank::rules::Measure;
@@ -242,6 +265,22 @@ mod tests {
             max_lookback_hours: HOURS,
             week: Week::ending(Hour::new(100), Zone::utc()),
         }
+    }
+
+    fn key() -> PlanKey {
+        PlanKey { program: "1.2.3".to_owned(), checksum: 7 }
+    }
+
+    #[test]
+    fn a_result_of_another_version_of_the_program_is_refused() {
+        let rules = rules(3);
+        let request = ScanRequest::of(&rules, &Round::first(&rules));
+        let result = PartResult::Sums(PartialItems::default());
+        let of_other = PlanKey { program: "1.2.4".to_owned(), ..key() };
+        let bytes = PartFile { plan: of_other, part: 0, result }.to_bytes();
+        let refused = PartFile::of_bytes(&bytes, &key(), &request).err().map(|error| error.to_string());
+        let expected = "it was computed by topsell 1.2.4, not by the version of the plan";
+        assert_eq!(refused.as_deref(), Some(expected));
     }
 
     fn row((_, top, leaf, is_primary, hour, units): Sale, path_sets: &mut Interner) -> HourAggregate {
@@ -308,21 +347,21 @@ mod tests {
                     }
                 }
                 let result = PartResult::Sums(sums);
-                files.push((top, PartFile { plan: 7, part: part.into(), result }.to_bytes()));
+                files.push((top, PartFile { plan: key(), part: part.into(), result }.to_bytes()));
             }
             files.sort_by_key(|(_, bytes)| {
                 order.iter().fold(0_u32, |sum, by| sum ^ (u32::from(*by) * bytes.len() as u32))
             });
             let mut tops: BTreeMap<u8, PartialItems> = BTreeMap::new();
             for (top, bytes) in files {
-                let file = PartFile::of_bytes(&bytes, 7, &request).expect("it is a result");
+                let file = PartFile::of_bytes(&bytes, &key(), &request).expect("it is a result");
                 let PartResult::Sums(sums) = file.result else { panic!("it has sums") };
                 tops.entry(top).or_default().merge(sums).expect("small aggregates fit");
             }
             let ranked = |sums: PartialItems| {
                 let result = PartResult::Ranking(sums.rank(&request).expect("small aggregates fit"));
-                let bytes = PartFile { plan: 7, part: 0, result }.to_bytes();
-                match PartFile::of_bytes(&bytes, 7, &request).expect("it is a result").result {
+                let bytes = PartFile { plan: key(), part: 0, result }.to_bytes();
+                match PartFile::of_bytes(&bytes, &key(), &request).expect("it is a result").result {
                     PartResult::Ranking(ranking) => ranking,
                     PartResult::Sums(_) => panic!("it has a ranking"),
                 }
@@ -443,6 +482,58 @@ mod tests {
             let oldest = sales.iter().map(|sale| Hour::new(80 + sale.4)).min();
             proptest::prop_assert_eq!(&ranked_from(&sales, &rules, 1, oldest), &whole);
             proptest::prop_assert_eq!(&ranked_by_sums(&sales, &rules, &part_of, &order), &whole);
+        }
+    }
+
+    /// What all sales of a category in the rules' window add up to, and those of each of its items.
+    fn of_window(sales: &[Sale], category: Option<&str>) -> (Aggregate, BTreeMap<String, Aggregate>) {
+        let is_in = |sale: &&Sale| {
+            let top = format!("T{}", sale.1);
+            let leaf = sale.2.map(|leaf| format!("{top}/{leaf}"));
+            // The window begins with hour 80.
+            let is_of_category = match category {
+                None => sale.3,
+                Some(category) => category == top || leaf.as_deref() == Some(category),
+            };
+            is_of_category && (0..HOURS.cast_signed()).contains(&sale.4)
+        };
+        let (mut all, mut items) = (Aggregate::default(), BTreeMap::new());
+        for sale in sales.iter().filter(is_in) {
+            let aggregate = row(*sale, &mut Interner::default()).aggregate;
+            all = all.plus(aggregate).expect("small aggregates fit");
+            let item = items.entry(format!("i{:03}", sale.0)).or_insert_with(Aggregate::default);
+            *item = item.plus(aggregate).expect("small aggregates fit");
+        }
+        (all, items)
+    }
+
+    proptest::proptest! {
+        /// However far a category looks back, it never seems to have sold more than the shop.
+        #[test]
+        fn extended_windows_have_the_figures_of_the_rules_window_too(
+            sales in vec((0_u8..12, 0_u8..3, proptest::option::of(0_u8..2), proptest::bool::ANY, -200_i32..20, -2_i64..5), 0..60),
+            min_items in 0_u64..6,
+            shares in 1_u8..3,
+        ) {
+            let rules = Rules { min_items, max_lookback_hours: 220, ..rules(4) };
+            let ranking = ranked_in_parts(&sales, &rules, shares);
+            let whole = ranked_in_parts(&sales, &Rules { limit: usize::MAX, ..rules.clone() }, shares);
+            for (found, whole) in ranking.categories.iter().zip(&whole.categories) {
+                // The first that is not listed is behind the last that is.
+                let next = whole.items.get(rules.limit).map(|item| (&item.item_id, item.score));
+                proptest::prop_assert_eq!(found.next.as_ref().map(|next| (&next.item_id, next.score)), next);
+                let (all, items) = of_window(&sales, found.category.as_deref());
+                proptest::prop_assert_eq!(found.window_aggregate, all);
+                for item in &found.items {
+                    let expected = items.get(&item.item_id).copied().unwrap_or_default();
+                    proptest::prop_assert_eq!(item.window_aggregate, expected);
+                }
+                let parent = found.category.as_deref().and_then(|path| path.split_once('/')).map(|(top, _)| top);
+                for other in ranking.categories.iter().filter(|other| other.category.as_deref() == parent) {
+                    let is_whole = parent.is_some() || sales.iter().all(|sale| sale.3);
+                    proptest::prop_assert!(!is_whole || all.purchases <= other.window_aggregate.purchases);
+                }
+            }
         }
     }
 

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use hashbrown::HashSet;
 
-use crate::model::{Hour, Week, Window, levels_of};
+use crate::model::{Hour, Window, levels_of};
 use crate::rank::multi_category::{PendingItems, hash_of};
+use crate::rank::reported::ReportedHours;
 use crate::rank::round::Round;
 use crate::rank::rules::Rules;
 use crate::rank::scoring::Scoring;
@@ -18,8 +19,8 @@ pub struct ScanRequest {
     pub(super) final_categories: HashSet<String>,
     pub(super) wants_shop: bool,
     pub(super) scoring: Scoring,
-    pub(super) week: Week,
-    /// How many items a category's ranking has at most.
+    pub(super) reported: ReportedHours,
+    /// How many items a category's ranking has at most, and one more: the first that is not listed.
     pub(super) limit: usize,
     /// The items whose rows are collected for the shop; nothing else is wanted then.
     pub(super) multi_category: Option<PendingItems>,
@@ -37,12 +38,21 @@ impl ScanRequest {
             final_categories: round.final_categories.iter().cloned().collect(),
             wants_shop: round.wants_shop,
             scoring: Scoring::new(window, rules.decay, rules.measure),
-            week: rules.week.clone(),
-            limit: rules.limit,
+            reported: ReportedHours {
+                week: rules.week.clone(),
+                window: (window != rules.window).then_some(rules.window),
+            },
+            limit: rules.limit.saturating_add(usize::from(rules.limit > 0)),
             multi_category: round.multi_category.clone(),
             wants_item_totals: false,
             round: round.number,
         }
+    }
+
+    /// Returns the same request, with item totals or without.
+    #[must_use]
+    pub fn with_item_totals(self, wants_item_totals: bool) -> ScanRequest {
+        ScanRequest { wants_item_totals, ..self }
     }
 
     /// Returns the round of look-back; collecting multi-category items belongs to the round before.

@@ -8,10 +8,10 @@ use hashbrown::HashMap;
 use rayon::prelude::*;
 
 use crate::model::{Aggregate, AggregateOverflow};
-use crate::rank::item_rows::check_week;
 use crate::rank::multi_category::{
     MultiCategoryItem, PendingItems, contains_hash, hash_of, split_by_occurrence,
 };
+use crate::rank::overflow::Overflow;
 use crate::rank::partial_shop::{CollectedItem, PartialShop, kept_items};
 use crate::rank::scan_request::ScanRequest;
 use crate::rank::top_items::{TopItem, TopItems};
@@ -23,10 +23,12 @@ pub(super) struct ShopRanking {
     pub top: TopItems,
     /// The multi-category items whose rows are still to be collected.
     pub pending: Option<PendingItems>,
+    /// What all items of the window add up to, eligible or not.
+    pub total: Aggregate,
     /// The eligible multi-category items, where item totals are wanted.
-    multi_category_items: Vec<MultiCategoryItem>,
+    pub multi_category_items: Vec<MultiCategoryItem>,
     /// The hashes of all multi-category items, where item totals are wanted.
-    multi_category_hashes: Vec<u64>,
+    pub multi_category_hashes: Vec<u64>,
 }
 
 impl ShopRanking {
@@ -39,9 +41,12 @@ impl ShopRanking {
         hashes.par_sort_unstable();
         let (eligible_items, multi_category) = split_by_occurrence(&hashes);
         let mut top = TopItems::default();
+        let mut total = Aggregate::default();
         let mut reranks_others = false;
         for part in parts {
             let aggregate = part.top.aggregate;
+            let exceeded = || Overflow::Aggregate.of("of the whole shop");
+            total = part.top.total().and_then(|of_part| total.plus(of_part)).ok_or_else(exceeded)?;
             let mut best = part.top.into_items();
             let is_full = best.len() == kept_items(request);
             best.retain(|item| !contains_hash(&multi_category, hash_of(&item.item_id)));
@@ -57,6 +62,7 @@ impl ShopRanking {
         Ok(ShopRanking {
             top,
             pending: PendingItems::new(multi_category, reranks_others),
+            total,
             multi_category_items: Vec::new(),
             multi_category_hashes: hashes,
         })
@@ -101,18 +107,19 @@ impl ShopRanking {
     fn add_item(
         &mut self,
         item_id: String,
-        CollectedItem { sum, days }: CollectedItem,
+        CollectedItem { sum, reported }: CollectedItem,
         request: &ScanRequest,
     ) -> Result<(), AggregateOverflow> {
         let Some(scored) = request.scoring.scored(sum).map_err(|e| e.of(&item_id))? else {
             return Ok(());
         };
-        check_week(&days).map_err(|e| e.of(&item_id))?;
+        reported.check().map_err(|e| e.of(&item_id))?;
+        let reported = request.reported.of_scored(reported, scored.aggregate);
         if request.wants_item_totals {
             let (item_id, scored) = (item_id.clone(), scored.clone());
             let printed = request.scoring.printed(&scored.score);
-            self.multi_category_items.push(MultiCategoryItem { item_id, scored, printed, days });
+            self.multi_category_items.push(MultiCategoryItem { item_id, scored, printed, reported });
         }
-        self.top.push(TopItem { item_id, scored, days }, request.limit)
+        self.top.push(TopItem { item_id, scored, reported }, request.limit)
     }
 }

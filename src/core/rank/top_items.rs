@@ -2,8 +2,9 @@
 
 use std::cmp::Ordering;
 
-use crate::model::{Aggregate, AggregateOverflow, DayUnits};
+use crate::model::{Aggregate, AggregateOverflow};
 use crate::rank::overflow::Overflow;
+use crate::rank::reported::Reported;
 use crate::rank::scoring::Scored;
 
 /// An eligible item.
@@ -11,7 +12,7 @@ use crate::rank::scoring::Scored;
 pub(super) struct TopItem {
     pub item_id: String,
     pub scored: Scored,
-    pub days: DayUnits,
+    pub reported: Reported,
 }
 
 /// The best items so far, and how many are eligible.
@@ -22,12 +23,19 @@ pub(super) struct TopItems {
     pub eligible_items: u64,
     /// The aggregate of all eligible items.
     pub aggregate: Aggregate,
+    /// The aggregate of all other items.
+    pub ineligible: Aggregate,
 }
 
 impl TopItems {
     /// Returns the best items, given the number of all eligible ones and their aggregate.
     pub fn new(best: Vec<TopItem>, eligible_items: u64, aggregate: Aggregate) -> TopItems {
-        TopItems { best, eligible_items, aggregate }
+        TopItems { best, eligible_items, aggregate, ineligible: Aggregate::default() }
+    }
+
+    /// Returns them with the aggregate of the items that are not eligible.
+    pub fn with_ineligible(self, ineligible: Aggregate) -> TopItems {
+        TopItems { ineligible, ..self }
     }
 
     /// Adds an item, and drops the worst where there are twice as many as `limit`.
@@ -48,6 +56,8 @@ impl TopItems {
         let an_item = || other.best.first().map_or("", |item| item.item_id.as_str());
         self.aggregate =
             self.aggregate.plus(other.aggregate).ok_or_else(|| Overflow::Aggregate.of(an_item()))?;
+        self.ineligible =
+            self.ineligible.plus(other.ineligible).ok_or_else(|| Overflow::Aggregate.of(an_item()))?;
         // Mostly only one part has items of a category.
         if self.best.len() < other.best.len() {
             std::mem::swap(&mut self.best, &mut other.best);
@@ -55,6 +65,11 @@ impl TopItems {
         self.best.append(&mut other.best);
         self.prune(limit);
         Ok(())
+    }
+
+    /// Returns the aggregate of all items, eligible or not; nothing where it exceeds its range.
+    pub fn total(&self) -> Option<Aggregate> {
+        self.aggregate.plus(self.ineligible)
     }
 
     /// Returns the best items so far, in no order.
@@ -120,7 +135,7 @@ mod tests {
                 score: Score::Narrow(score),
                 aggregate: Aggregate { purchases: 1, units: units.into(), amount: 0 },
             },
-            days: DayUnits::default(),
+            reported: Reported::default(),
         };
         let sales = [("b", 10, 2), ("c", 10, 3), ("a", 10, 2), ("d", 20, 1), ("e", 5, 9)];
         let top_of = |sales: &[(&str, i128, i32)]| {

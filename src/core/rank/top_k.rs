@@ -7,9 +7,10 @@
 
 use std::cmp::Ordering;
 
-use crate::model::{Aggregate, DayUnits, Units, Week};
-use crate::rank::item_rows::{AddsUp, day_units};
+use crate::model::{Aggregate, Units};
+use crate::rank::item_rows::{AddsUp, reported_of};
 use crate::rank::overflow::Overflow;
+use crate::rank::reported::{Reported, ReportedHours};
 use crate::rank::score::Score;
 use crate::rank::scoring::{Scored, Scoring};
 use crate::rank::top_items::{TopItem, TopItems};
@@ -25,7 +26,7 @@ struct Candidate {
     /// Where its id ends, and the next one's begins.
     end: usize,
     scored: Scored,
-    days: DayUnits,
+    reported: Reported,
 }
 
 /// The best items of one category.
@@ -37,6 +38,8 @@ pub(super) struct TopK {
     eligible_items: u64,
     /// The aggregate of all eligible items.
     aggregate: Aggregate,
+    /// The aggregate of all other items.
+    ineligible: Aggregate,
 }
 
 #[derive(Clone)]
@@ -58,15 +61,18 @@ pub(super) struct ScoredItem<'a, R> {
 }
 
 impl<'a, R: AddsUp> ScoredItem<'a, R> {
-    /// Returns an item scored by those of its rows that count, if these make it eligible.
+    /// Returns an item scored by those of its rows that count, if these make it eligible; otherwise what they add
+    /// up to.
     #[inline]
     pub fn new<F: Fn(&R) -> bool>(
         item_id: &'a str,
         rows: &'a [R],
         counts: &'a F,
         scoring: &Scoring,
-    ) -> Result<Option<ScoredItem<'a, R>>, Overflow> {
-        let scored = scoring.scored(scoring.sum(rows.iter().filter(|row| counts(row)))?)?;
+    ) -> Result<Result<ScoredItem<'a, R>, Aggregate>, Overflow> {
+        let sum = scoring.sum(rows.iter().filter(|row| counts(row)))?;
+        let aggregate = sum.aggregate;
+        let scored = scoring.scored(sum)?.ok_or(aggregate);
         Ok(scored.map(|scored| ScoredItem { item_id, scored, rows, counts, candidate: None }))
     }
 
@@ -75,32 +81,33 @@ impl<'a, R: AddsUp> ScoredItem<'a, R> {
         &self.scored
     }
 
-    /// Returns the units of each day.
-    pub fn days(&self, week: &Week) -> Result<DayUnits, Overflow> {
-        day_units(self.rows.iter().filter(|row| (self.counts)(row)), week)
+    /// Returns what is reported of the item.
+    pub fn reported(&self, hours: &ReportedHours) -> Result<Reported, Overflow> {
+        let reported = reported_of(self.rows.iter().filter(|row| (self.counts)(row)), hours)?;
+        Ok(hours.of_scored(reported, self.scored.aggregate))
     }
 
-    fn number_in(&mut self, pool: &mut CandidatePool, week: &Week) -> Result<u32, Overflow> {
+    fn number_in(&mut self, pool: &mut CandidatePool, hours: &ReportedHours) -> Result<u32, Overflow> {
         if let Some(number) = self.candidate {
             return Ok(number);
         }
-        // Days are computed only for candidates: most items never become one.
-        let days = self.days(week)?;
-        Ok(*self.candidate.insert(pool.add(self.item_id, self.scored.clone(), days)))
+        // Computed only for candidates: most items never become one.
+        let reported = self.reported(hours)?;
+        Ok(*self.candidate.insert(pool.add(self.item_id, self.scored.clone(), reported)))
     }
 }
 
 impl CandidatePool {
-    fn add(&mut self, item_id: &str, scored: Scored, days: DayUnits) -> u32 {
+    fn add(&mut self, item_id: &str, scored: Scored, reported: Reported) -> u32 {
         let number = u32::try_from(self.candidates.len()).expect("fewer than 2^32 items fit in memory");
         self.ids.push_str(item_id);
-        self.candidates.push(Candidate { end: self.ids.len(), scored, days });
+        self.candidates.push(Candidate { end: self.ids.len(), scored, reported });
         number
     }
 
     fn item(&self, number: u32) -> TopItem {
-        let Candidate { scored, days, .. } = &self.candidates[number as usize];
-        TopItem { item_id: self.id(number).to_owned(), scored: scored.clone(), days: *days }
+        let Candidate { scored, reported, .. } = &self.candidates[number as usize];
+        TopItem { item_id: self.id(number).to_owned(), scored: scored.clone(), reported: *reported }
     }
 
     fn id(&self, number: u32) -> &str {
@@ -117,7 +124,7 @@ impl TopK {
         &mut self,
         item: &mut ScoredItem<'_, R>,
         pool: &mut CandidatePool,
-        week: &Week,
+        hours: &ReportedHours,
         limit: usize,
     ) -> Result<(), Overflow> {
         self.eligible_items += 1;
@@ -130,7 +137,7 @@ impl TopK {
         if limit == 0 || self.threshold.as_ref().is_some_and(is_worse) {
             return Ok(());
         }
-        let candidate = item.number_in(pool, week)?;
+        let candidate = item.number_in(pool, hours)?;
         self.best.push(Place { score: item.scored.score.clone(), units, candidate });
         if self.best.len() > limit.saturating_mul(2) {
             self.prune(pool, limit);
@@ -138,11 +145,19 @@ impl TopK {
         Ok(())
     }
 
-    /// Returns the best items, the number of eligible ones, and their aggregate.
+    /// Adds the aggregate of an item that is not eligible.
+    #[inline]
+    pub fn add_ineligible(&mut self, aggregate: Aggregate) -> Result<(), Overflow> {
+        self.ineligible = self.ineligible.plus(aggregate).ok_or(Overflow::Aggregate)?;
+        Ok(())
+    }
+
+    /// Returns the best items, the number of eligible ones, and the aggregates of these and of the others.
     pub fn finish(mut self, pool: &CandidatePool, limit: usize) -> TopItems {
         self.prune(pool, limit);
         let best = self.best.iter().map(|place| pool.item(place.candidate));
-        TopItems::new(best.collect(), self.eligible_items, self.aggregate)
+        let top = TopItems::new(best.collect(), self.eligible_items, self.aggregate);
+        top.with_ineligible(self.ineligible)
     }
 
     fn prune(&mut self, pool: &CandidatePool, limit: usize) {

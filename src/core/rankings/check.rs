@@ -3,7 +3,8 @@
 use crate::model::Hour;
 use crate::rankings::error::SnapshotError;
 use crate::rankings::item_totals::check_item_totals;
-use crate::rankings::pointer::{POINTER, parse_pointer, pointer_beside};
+use crate::rankings::name::{RankingName, ranking_names};
+use crate::rankings::pointer::{parse_pointer, pointer_beside};
 use crate::rankings::retained::{RetainedRanking, has_hash_of, ranking_files};
 use crate::rankings::snapshot::Snapshot;
 use crate::storage::{Store, StoreError};
@@ -15,8 +16,8 @@ pub enum PublishedFile {
     Ranking(String),
     /// The pointer beside a ranking, by the path of the ranking.
     PointerBeside(String),
-    /// The pointer to the newest ranking, or the file that it names is missing or damaged.
-    Current,
+    /// The pointer of a name, or the file that it refers to is missing or damaged.
+    Current(RankingName),
     /// The newest item totals, by the path of what is damaged: the file or its pointer.
     ItemTotals(String),
 }
@@ -76,22 +77,37 @@ pub fn check_published(
         };
         problems.push((Some(PublishedFile::PointerBeside(path)), text));
     }
-    match Snapshot::checked(store) {
-        Ok(_) => {}
-        Err(SnapshotError::None) if !has_published => {}
-        Err(SnapshotError::None) => {
-            problems.push((
-                Some(PublishedFile::Current),
-                format!("{POINTER} is missing, and there are rankings"),
-            ));
-        }
-        // Also where it is the file that is damaged: then there is no ranking to show.
-        Err(error) => {
-            let is_damage = !matches!(&error, SnapshotError::Store(error) if error.is_out_of_reach());
-            problems.push((is_damage.then_some(PublishedFile::Current), error.to_string()));
-        }
+    let mut names = ranking_names(store)?;
+    // Its pointer may be what is missing, unless only other names were ever used.
+    if names.is_empty() {
+        names.push(RankingName::default());
+    }
+    for name in names {
+        check_shown(store, name, has_published, problems);
     }
     let of_totals = check_item_totals(store);
     problems.extend(of_totals.map(|(path, text)| (path.map(PublishedFile::ItemTotals), text)));
     Ok(found)
+}
+
+/// Checks what a name shows.
+fn check_shown(
+    store: &Store,
+    name: RankingName,
+    has_published: bool,
+    problems: &mut Vec<(Option<PublishedFile>, String)>,
+) {
+    match Snapshot::checked(store, &name) {
+        Ok(_) => {}
+        Err(SnapshotError::None) if !has_published => {}
+        Err(SnapshotError::None) => {
+            let text = format!("{} is missing, and there are rankings", name.pointer());
+            problems.push((Some(PublishedFile::Current(name)), text));
+        }
+        // Also where it is the file that is damaged: then there is no ranking to show.
+        Err(error) => {
+            let is_damage = !matches!(&error, SnapshotError::Store(error) if error.is_out_of_reach());
+            problems.push((is_damage.then_some(PublishedFile::Current(name)), error.to_string()));
+        }
+    }
 }

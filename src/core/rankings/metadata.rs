@@ -3,17 +3,19 @@
 use crate::model::{Decay, EventTypes, Timestamp};
 use crate::rank::Measure;
 
-/// The keys that must be equal for two rankings to be comparable.
-const RULES: [&str; 8] = [
-    "topsell.window_hours",
-    "topsell.half_life_hours",
-    "topsell.by",
-    "topsell.event_types",
-    "topsell.subtract",
-    "topsell.top",
-    "topsell.min_items",
-    "topsell.max_lookback_hours",
+/// The keys that must be equal for two rankings to be comparable, and the options that set them.
+const RULES: [(&str, &str); 8] = [
+    ("topsell.window_hours", "--window"),
+    ("topsell.half_life_hours", "--half-life"),
+    ("topsell.by", "--measure"),
+    ("topsell.event_types", "--event-type"),
+    ("topsell.subtract", "--subtract"),
+    ("topsell.top", "--limit"),
+    ("topsell.min_items", "--min-items"),
+    ("topsell.max_lookback_hours", "--max-lookback"),
 ];
+/// How many digits of the hash of the rules a file's name has.
+const HASH_DIGITS: usize = 8;
 
 /// How a ranking was made.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +32,8 @@ pub struct RankingMetadata {
     pub event_types: EventTypes,
     /// How many items a category ranks at most.
     pub top: u64,
+    /// The window of a category with fewer eligible items is extended; `None` in older files.
+    pub min_items: Option<u64>,
     /// The days whose units are reported; `None` in older files, which have none.
     pub days: Option<DaysMetadata>,
     rules: Vec<Option<String>>,
@@ -72,14 +76,29 @@ impl RankingMetadata {
             by: label("topsell.by").and_then(Measure::named).ok_or("it has no known measure")?,
             event_types: EventTypes::of(counted, subtracted),
             top: number("topsell.top").ok_or("it has no limit")?,
+            min_items: number("topsell.min_items"),
             days: days(label),
-            rules: RULES.map(|name| label(name).map(str::to_owned)).into(),
+            rules: RULES.map(|(name, _)| label(name).map(str::to_owned)).into(),
         })
     }
 
     /// Returns whether both were made by the same rules, so that only sales make a difference.
     pub fn is_like(&self, other: &RankingMetadata) -> bool {
         self.rules == other.rules
+    }
+
+    /// Returns the options by which another ranking was made in another way.
+    pub(super) fn differing(&self, other: &RankingMetadata) -> Vec<&'static str> {
+        let options = RULES.iter().zip(self.rules.iter().zip(&other.rules));
+        options.filter(|(_, (ours, theirs))| ours != theirs).map(|((_, option), _)| *option).collect()
+    }
+
+    /// Returns the first digits of the hash of the rules.
+    pub(super) fn rules_hash(&self) -> String {
+        let json = serde_json::to_vec(&self.rules).expect("rules are plain texts");
+        let mut hash = blake3::hash(&json).to_hex().to_string();
+        hash.truncate(HASH_DIGITS);
+        hash
     }
 }
 

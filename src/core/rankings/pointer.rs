@@ -1,4 +1,4 @@
-//! The pointer to the newest ranking: which file it names, and how that is checked.
+//! A pointer to a ranking: which file it names, and how that is checked.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -75,16 +75,18 @@ impl Pointer {
     }
 }
 
-pub(super) fn read_pointer(store: &Store) -> Result<Pointer, SnapshotError> {
-    match store.get(POINTER) {
+/// Reads the pointer at a path.
+pub(super) fn read_pointer(store: &Store, path: &str) -> Result<Pointer, SnapshotError> {
+    match store.get(path) {
         Err(error) if error.is_not_found() => Err(SnapshotError::None),
-        json => parse_pointer(&json?, POINTER),
+        json => parse_pointer(&json?, path),
     }
 }
 
-/// Returns the name of the newest ranking's file; `None` where there is no pointer, or a damaged one.
+/// Returns the name of the file of the ranking that the default name shows; `None` where there is no pointer, or a
+/// damaged one.
 pub fn current_file(store: &Store) -> Option<String> {
-    read_pointer(store).ok().map(|pointer| pointer.file)
+    read_pointer(store, POINTER).ok().map(|pointer| pointer.file)
 }
 
 /// Parses the pointer at a path.
@@ -108,8 +110,8 @@ pub(super) fn parse_pointer(json: &[u8], path: &str) -> Result<Pointer, Snapshot
     Err(damaged_pointer(format!("it names `{}`, which is not a ranking", escape_control(&pointer.file))))
 }
 
-pub(super) fn damaged_pointer(what: String) -> SnapshotError {
-    SnapshotError::Damaged { file: POINTER.to_owned(), what }
+pub(super) fn damaged_pointer(path: &str, what: String) -> SnapshotError {
+    SnapshotError::Damaged { file: path.to_owned(), what }
 }
 
 pub(super) fn damaged_file(pointer: &Pointer, what: &str) -> SnapshotError {

@@ -1,4 +1,4 @@
-//! Publishes a ranking: writes the file, reads it back to check it, and moves the pointer last.
+//! Publishes a ranking: writes the file, reads it back to check it, and moves the pointer of its name last.
 
 use hashbrown::HashMap;
 use rayon::prelude::*;
@@ -7,7 +7,10 @@ use crate::model::EventTypes;
 use crate::parquet_format::{EncodedRanking, encode_ranking};
 use crate::rank::{Ranking, Rules};
 use crate::rankings::error::SnapshotError;
-use crate::rankings::pointer::{FOLDER, Footer, POINTER, Pointer, SCHEMA, damaged_file, pointer_beside};
+use crate::rankings::metadata::RankingMetadata;
+use crate::rankings::name::RankingName;
+use crate::rankings::pointer::{FOLDER, Footer, Pointer, SCHEMA, damaged_file, pointer_beside};
+use crate::rankings::publication::{Publication, Unmoved, unmoved};
 use crate::rankings::row_groups::RowGroups;
 use crate::storage::Store;
 
@@ -21,9 +24,22 @@ pub struct Published {
     pub rows: u64,
     /// How many of the rows have the item's name, where names were given.
     pub named: Option<u64>,
+    /// Why its name goes on to show another ranking; nothing where it shows this one.
+    pub unmoved: Option<Unmoved>,
 }
 
-/// Publishes a ranking: writes the file, reads it back to check it, and moves the pointer last.
+/// What would be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    pub name: RankingName,
+    pub categories: u64,
+    pub rows: u64,
+    /// Why the name would go on to show another ranking.
+    pub unmoved: Option<Unmoved>,
+}
+
+/// Publishes a ranking: writes the file, reads it back to check it, and moves the pointer of its name last, if the name
+/// is to show it.
 ///
 /// The same ranking and names by the same rules give the same bytes.
 ///
@@ -36,15 +52,19 @@ pub fn publish(
     names: Option<&HashMap<&str, String>>,
     rules: &Rules,
     event_types: &EventTypes,
+    publication: &Publication,
 ) -> Result<Published, SnapshotError> {
-    let groups = RowGroups::of(ranking, names);
+    let groups = RowGroups::of(ranking, names, rules.window);
     if groups.rows() == 0 {
         return Err(SnapshotError::Empty);
     }
-    let as_of = rules.window.as_of().start().to_string();
+    let metadata = metadata_of(rules, event_types)?;
+    let as_of = metadata.as_of.to_string();
+    let unmoved = unmoved(store, publication, &metadata)?;
     let encoded = encode_groups(&groups, rules, event_types)?;
     let hash = blake3::hash(&encoded.bytes).to_hex().to_string();
-    let name = format!("{}-{}.parquet", as_of.replace(":00:00Z", "Z"), &hash[..16]);
+    let hour = as_of.replace(":00:00Z", "Z");
+    let name = format!("{hour}-{}-{}.parquet", metadata.rules_hash(), &hash[..16]);
     let file = format!("{FOLDER}/{name}");
     store.put(&file, encoded.bytes.clone())?;
     let mut pointer = Pointer {
@@ -60,7 +80,9 @@ pub fn publish(
     drop(encoded);
     check_written(store, &pointer, &groups)?;
     let json = pointer.json();
-    store.put_pointer(POINTER, json.clone().into())?;
+    if unmoved.is_none() {
+        store.put_pointer(&publication.name.pointer(), json.clone().into())?;
+    }
     // Last: a ranking that has this one was published, so that a pointer that is missing then was lost.
     store.put(&pointer_beside(&file), json.into())?;
     Ok(Published {
@@ -69,17 +91,54 @@ pub fn publish(
         categories: ranking.categories.len() as u64,
         rows: pointer.rows,
         named: names.map(|_| groups.named()),
+        unmoved,
     })
 }
 
-/// Returns the bytes of a ranking.
-pub(super) fn encode(
+/// Returns what [`publish`] would do, and does nothing.
+///
+/// # Errors
+/// As [`publish`].
+pub fn preview(
+    store: &Store,
+    ranking: &Ranking,
+    rules: &Rules,
+    event_types: &EventTypes,
+    publication: &Publication,
+) -> Result<Preview, SnapshotError> {
+    let groups = RowGroups::of(ranking, None, rules.window);
+    if groups.rows() == 0 {
+        return Err(SnapshotError::Empty);
+    }
+    Ok(Preview {
+        name: publication.name.clone(),
+        categories: ranking.categories.len() as u64,
+        rows: groups.rows(),
+        unmoved: unmoved(store, publication, &metadata_of(rules, event_types)?)?,
+    })
+}
+
+/// Returns what the file of a ranking says of how it was made.
+fn metadata_of(rules: &Rules, event_types: &EventTypes) -> Result<RankingMetadata, SnapshotError> {
+    let labels = labels(rules, event_types);
+    let label =
+        |wanted: &str| labels.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str());
+    let as_of = rules.window.as_of().start().to_string();
+    let damaged = |what: &str| SnapshotError::Damaged { file: FOLDER.to_owned(), what: what.to_owned() };
+    RankingMetadata::of(&as_of, &label).map_err(damaged)
+}
+
+/// Returns the bytes of a ranking's file.
+///
+/// # Errors
+/// Fails where the rows do not fit into Parquet.
+pub fn encode(
     ranking: &Ranking,
     names: Option<&HashMap<&str, String>>,
     rules: &Rules,
     event_types: &EventTypes,
 ) -> Result<EncodedRanking, SnapshotError> {
-    encode_groups(&RowGroups::of(ranking, names), rules, event_types)
+    encode_groups(&RowGroups::of(ranking, names, rules.window), rules, event_types)
 }
 
 fn encode_groups(

@@ -9,6 +9,7 @@ use crate::model::Timestamp;
 use crate::parquet_format::RankingFile;
 use crate::rankings::check::PublishedFile;
 use crate::rankings::item_totals::POINTER as TOTALS_POINTER;
+use crate::rankings::name::RankingName;
 use crate::rankings::pointer::{FOLDER, Footer, POINTER, Pointer, SCHEMA, parse_pointer, pointer_beside};
 use crate::rankings::retained::{RetainedRanking, has_hash_of, ranking_files};
 use crate::storage::{Store, StoreError, flipped_back};
@@ -35,9 +36,13 @@ pub fn restored_published(
     store: &Store,
     file: &PublishedFile,
 ) -> Result<Option<(String, Vec<u8>)>, StoreError> {
+    let of_name;
     let path = match file {
         PublishedFile::Ranking(path) => path,
-        PublishedFile::Current => POINTER,
+        PublishedFile::Current(name) => {
+            of_name = name.pointer();
+            &of_name
+        }
         PublishedFile::ItemTotals(path) if path == TOTALS_POINTER => TOTALS_POINTER,
         // Written again from the ranking, or computed again.
         PublishedFile::PointerBeside(_) | PublishedFile::ItemTotals(_) => return Ok(None),
@@ -85,37 +90,47 @@ pub fn repair_published(
                 None => set_aside(store, &[&beside], reason, now),
             }
         }
-        PublishedFile::Current => repair_current(store),
+        PublishedFile::Current(name) => repair_current(store, name),
         PublishedFile::ItemTotals(path) => set_aside(store, &[TOTALS_POINTER, path], reason, now),
     }
 }
 
-/// Points to the newest intact ranking, of those that were published.
-fn repair_current(store: &Store) -> Result<PublishedRepair, StoreError> {
-    let json = store.get(POINTER).ok();
-    let was = json.as_ref().and_then(|json| parse_pointer(json, POINTER).ok());
+/// Points a name to the newest intact ranking, of those that were published, if possible of those that were made by the
+/// rules of the one that it has shown.
+fn repair_current(store: &Store, name: &RankingName) -> Result<PublishedRepair, StoreError> {
+    let path = &name.pointer();
+    let json = store.get(path).ok();
+    let was = json.as_ref().and_then(|json| parse_pointer(json, path).ok());
+    let rules = was.as_ref().and_then(|was| rules_in(&was.file));
     let text = json.map(|json| String::from_utf8_lossy(&json).into_owned()).unwrap_or_default();
     // A ranking that no pointer names may be of a run that was killed before it was published.
     let is_published = |ranking: &RetainedRanking| {
-        let name = ranking.path().rsplit('/').next().unwrap_or_default();
-        store.is_there(&pointer_beside(ranking.path())) || text.contains(name)
+        let file = ranking.path().rsplit('/').next().unwrap_or_default();
+        store.is_there(&pointer_beside(ranking.path())) || text.contains(file)
     };
     let files = ranking_files(store)?;
     let rankings = files.iter().filter_map(RetainedRanking::of);
-    let mut rankings: Vec<(bool, RetainedRanking)> =
-        rankings.map(|ranking| (is_published(&ranking), ranking)).collect();
+    let is_like = |ranking: &RetainedRanking| rules.is_some() && ranking.rules() == rules;
+    let mut rankings: Vec<(bool, bool, RetainedRanking)> =
+        rankings.map(|ranking| (is_published(&ranking), is_like(&ranking), ranking)).collect();
     rankings.sort_unstable();
     // Those of older versions have no pointer, so that they come last.
-    for (_, ranking) in rankings.into_iter().rev() {
+    for (_, _, ranking) in rankings.into_iter().rev() {
         let Some(mut pointer) = pointer_to(store, ranking.path())? else { continue };
-        store.put(POINTER, pointer.json().into())?;
+        store.put(path, pointer.json().into())?;
         return Ok(match was {
             Some(was) if was.path() == ranking.path() => PublishedRepair::Rewritten,
             _ => PublishedRepair::PointsTo(ranking.path().to_owned()),
         });
     }
-    store.delete(POINTER)?;
+    store.delete(path)?;
     Ok(PublishedRepair::NoRanking)
+}
+
+/// Returns the hash of the rules in the name of a ranking's file.
+fn rules_in(file: &str) -> Option<&str> {
+    let (_, hashes) = file.split_once("Z-")?;
+    hashes.split_once('-').map(|(rules, _)| rules)
 }
 
 /// Returns the pointer to a ranking, as it was when it was published; none where the ranking is damaged or missing.

@@ -2,6 +2,7 @@
 
 use crate::model::Timestamp;
 use crate::rankings::error::SnapshotError;
+use crate::rankings::metadata::RankingMetadata;
 use crate::rankings::pointer::FOLDER;
 use crate::storage::{Store, StoreError, StoredFile};
 
@@ -13,6 +14,8 @@ pub struct RetainedRanking {
     /// When it was written, in milliseconds since 1970.
     modified_ms: i64,
     path: String,
+    /// The first digits of the hash of the rules; none in the names of older files.
+    rules: Option<String>,
 }
 
 /// Returns the published rankings that are still stored, oldest first.
@@ -30,9 +33,21 @@ impl RetainedRanking {
     /// Returns the ranking in a file, if its name is that of one.
     pub(super) fn of(file: &StoredFile) -> Option<RetainedRanking> {
         let name = file.path.strip_prefix(FOLDER)?.strip_prefix('/')?;
-        let (hour, _) = name.strip_suffix(".parquet")?.rsplit_once('-')?;
-        let as_of = Timestamp::parse(&format!("{}:00:00Z", hour.strip_suffix('Z')?)).ok()?;
-        Some(RetainedRanking { as_of, path: file.path.clone(), modified_ms: file.modified_ms })
+        let (hour, hashes) = name.strip_suffix(".parquet")?.split_once("Z-")?;
+        let as_of = Timestamp::parse(&format!("{hour}:00:00Z")).ok()?;
+        let rules = hashes.rsplit_once('-').map(|(rules, _)| rules.to_owned());
+        Some(RetainedRanking { as_of, path: file.path.clone(), modified_ms: file.modified_ms, rules })
+    }
+
+    /// Returns whether the ranking may have been made by the same rules as another; it is opened to know, if it is of
+    /// an older version.
+    pub fn may_be_like(&self, other: &RankingMetadata) -> bool {
+        self.rules.as_ref().is_none_or(|rules| *rules == other.rules_hash())
+    }
+
+    /// Returns the hash of the rules, as far as the name has it.
+    pub(super) fn rules(&self) -> Option<&str> {
+        self.rules.as_deref()
     }
 
     /// Returns the path of the file below the lake.

@@ -5,7 +5,9 @@ use std::cmp::Reverse;
 use hashbrown::{HashMap, HashSet};
 
 use crate::model::Timestamp;
-use crate::rankings::pointer::{FOLDER, POINTER, parse_pointer, pointer_beside};
+use crate::rankings::error::SnapshotError;
+use crate::rankings::name::ranking_names;
+use crate::rankings::pointer::{FOLDER, pointer_beside, read_pointer};
 use crate::rankings::retained::{RetainedRanking, ranking_files};
 use crate::storage::{FileAges, FileRetention, Store, StoreError, StoredFile, is_unfinished};
 
@@ -14,11 +16,11 @@ use crate::storage::{FileAges, FileRetention, Store, StoreError, StoredFile, is_
 pub struct RankingRetention {
     /// All that were published since this time, ...
     pub all_since: Timestamp,
-    /// ... and the last of each week, by the end of their windows, since this time.
+    /// ... and the last of each week by the same rules, by the end of their windows, since this time.
     pub weekly_since: Timestamp,
 }
 
-/// Returns the files of expired rankings, never the newest, and unfinished files of runs that were
+/// Returns the files of expired rankings, never those that a name shows, and unfinished files of runs that were
 /// killed, in the order in which to remove them; and how many rankings these are. How old they are is told by the
 /// times of all of them, unless the clock is known to be right.
 ///
@@ -32,18 +34,26 @@ pub fn expired_rankings(
     now_ms: i64,
     trusts_clock: bool,
 ) -> Result<(Vec<StoredFile>, u64), StoreError> {
-    let pointer = match store.get(POINTER) {
-        Err(error) if error.is_not_found() => return Ok((Vec::new(), 0)),
-        json => json?,
-    };
-    // If the pointer cannot be read, any of them may be the newest.
-    let Ok(pointer) = parse_pointer(&pointer, POINTER) else { return Ok((Vec::new(), 0)) };
-    let newest = format!("{FOLDER}/{}", pointer.file);
+    let names = ranking_names(store)?;
+    let mut shown: HashSet<String> = HashSet::with_capacity(names.len());
+    for name in &names {
+        match read_pointer(store, &name.pointer()) {
+            Ok(pointer) => drop(shown.insert(pointer.path())),
+            Err(SnapshotError::None) => {}
+            Err(SnapshotError::Store(error)) => return Err(error),
+            // If a pointer cannot be read, any of them may be the one that it names.
+            Err(_) => return Ok((Vec::new(), 0)),
+        }
+    }
+    if shown.is_empty() {
+        return Ok((Vec::new(), 0));
+    }
     let files = store.files(FOLDER)?;
-    let mut last_of_week: HashMap<i32, RetainedRanking> = HashMap::new();
+    let mut last_of_week: HashMap<(i32, Option<String>), RetainedRanking> = HashMap::new();
     let recent = files.iter().filter_map(RetainedRanking::of).filter(|of| of.as_of >= keep.weekly_since);
     for ranking in recent {
-        let last = last_of_week.entry(week_of(ranking.as_of)).or_insert_with(|| ranking.clone());
+        let of_rules = (week_of(ranking.as_of), ranking.rules().map(str::to_owned));
+        let last = last_of_week.entry(of_rules).or_insert_with(|| ranking.clone());
         if *last < ranking {
             *last = ranking;
         }
@@ -55,7 +65,7 @@ pub fn expired_rankings(
     times_ms.sort_unstable_by_key(|&time_ms| Reverse(time_ms));
     let ages = FileAges::of_retention(FileRetention { keep_ms, now_ms, trusts_clock }, times_ms);
     expired.retain(|file| {
-        file.path != newest && ages.of(file.modified_ms) > keep_ms && !is_last_of_week(&file.path)
+        !shown.contains(&file.path) && ages.of(file.modified_ms) > keep_ms && !is_last_of_week(&file.path)
     });
     let count = expired.len() as u64;
     // A pointer is removed before its ranking: a ranking without one can still be opened.

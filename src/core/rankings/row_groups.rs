@@ -2,13 +2,16 @@
 
 use hashbrown::HashMap;
 
-use crate::parquet_format::{LargestDecimals, ROWS_PER_GROUP, RankedRow, RowDetails};
+use crate::model::Window;
+use crate::parquet_format::{LargestDecimals, ROWS_PER_GROUP, RankedRow, RowDetails, WindowFigures};
 use crate::rank::{CategoryRanking, RankedItem, Ranking};
 
 /// The rows of a ranking, in their order.
 pub(super) struct RowGroups<'a> {
     groups: Vec<Vec<Piece<'a>>>,
     names: Option<&'a HashMap<&'a str, String>>,
+    /// The ranking's window, which those of some categories extend.
+    window: Window,
 }
 
 /// Some of a category's items, all of them where they fit into a group.
@@ -20,7 +23,11 @@ struct Piece<'a> {
 
 impl<'a> RowGroups<'a> {
     /// Divides a ranking between categories, and categories that are larger than a row group.
-    pub fn of(ranking: &'a Ranking, names: Option<&'a HashMap<&'a str, String>>) -> RowGroups<'a> {
+    pub fn of(
+        ranking: &'a Ranking,
+        names: Option<&'a HashMap<&'a str, String>>,
+        window: Window,
+    ) -> RowGroups<'a> {
         let pieces = ranking.categories.iter().flat_map(|category| {
             (1..)
                 .step_by(ROWS_PER_GROUP)
@@ -37,7 +44,7 @@ impl<'a> RowGroups<'a> {
             room -= piece.items.len();
             groups.last_mut().expect("one was begun").push(piece);
         }
-        RowGroups { groups, names }
+        RowGroups { groups, names, window }
     }
 
     /// Returns how many groups there are.
@@ -68,7 +75,7 @@ impl<'a> RowGroups<'a> {
 
     /// Returns one group's rows.
     pub fn rows_of(&self, group: usize) -> impl Iterator<Item = RankedRow<'a>> {
-        let names = self.names;
+        let (names, window) = (self.names, self.window);
         self.groups[group].iter().flat_map(move |&Piece { category, first_rank, items }| {
             (first_rank..).zip(items).map(move |(rank, item)| RankedRow {
                 category: category.category.as_deref().map(Into::into),
@@ -82,7 +89,15 @@ impl<'a> RowGroups<'a> {
                 window_from: category.window.oldest().start(),
                 window_to: category.window.as_of().start(),
                 eligible_items: category.eligible_items.cast_signed(),
-                details: Some(RowDetails { days: item.days, eligible: category.aggregate }),
+                next: category.next.as_ref().map(|next| (next.item_id.as_str().into(), next.score)),
+                details: Some(RowDetails {
+                    days: item.days,
+                    eligible: category.aggregate,
+                    window: Some(WindowFigures {
+                        item: (category.window != window).then_some(item.window_aggregate),
+                        category: category.window_aggregate,
+                    }),
+                }),
             })
         })
     }

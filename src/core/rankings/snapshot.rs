@@ -6,11 +6,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hashbrown::HashMap;
+use rayon::prelude::*;
 
 use crate::model::Timestamp;
-use crate::parquet_format::{CategorySummary, RankedRow, RankingFile};
+use crate::parquet_format::{CategorySummary, ROWS_PER_GROUP, RankedRow, RankingFile};
 use crate::rankings::error::SnapshotError;
 use crate::rankings::metadata::RankingMetadata;
+use crate::rankings::name::RankingName;
 use crate::rankings::pointer::{
     FOLDER, Pointer, SCHEMA, damaged_file, damaged_pointer, parse_pointer, pointer_beside, read_pointer,
 };
@@ -27,6 +30,9 @@ pub struct Snapshot {
     metadata: RankingMetadata,
 }
 
+/// Rows of categories, best first.
+pub type Lists = HashMap<Option<String>, Vec<RankedRow<'static>>>;
+
 /// Where the rows are.
 #[derive(Clone)]
 pub(super) enum Rows {
@@ -37,34 +43,54 @@ pub(super) enum Rows {
 }
 
 impl Snapshot {
-    /// Opens the newest published ranking; its rows are checked when they are read.
+    /// Opens the ranking that the default name shows; its rows are checked when they are read.
     ///
     /// # Errors
     /// [`SnapshotError::None`] where none was published; [`SnapshotError::Damaged`] where the file is not
     /// the published one.
     pub fn current(store: &Store) -> Result<Snapshot, SnapshotError> {
-        newest(store, |pointer| pointer.open(store))
+        Snapshot::named(store, &RankingName::default())
     }
 
-    /// Opens the newest ranking that ends no later than a moment, of those still stored.
-    ///
-    /// # Errors
-    /// [`SnapshotError::None`] where there is none; otherwise as [`Snapshot::current`].
-    pub fn at(store: &Store, moment: Timestamp) -> Result<Snapshot, SnapshotError> {
-        let newest = retained_rankings(store)?.into_iter().rfind(|ranking| ranking.as_of <= moment);
-        newest.ok_or(SnapshotError::None)?.open(store)
-    }
-
-    /// Opens the newest published ranking and checks the whole file.
+    /// Opens the ranking that a name shows.
     ///
     /// # Errors
     /// As [`Snapshot::current`].
-    pub(super) fn checked(store: &Store) -> Result<Snapshot, SnapshotError> {
-        newest(store, |pointer| {
+    pub fn named(store: &Store, name: &RankingName) -> Result<Snapshot, SnapshotError> {
+        shown(store, name, |pointer| pointer.open(store))
+    }
+
+    /// Opens the newest ranking that ends no later than a moment, of those still stored that were made in the same way as
+    /// the one that a name shows; if that one is damaged, of all.
+    ///
+    /// # Errors
+    /// [`SnapshotError::None`] where there is none; otherwise as [`Snapshot::current`].
+    pub fn at(store: &Store, name: &RankingName, moment: Timestamp) -> Result<Snapshot, SnapshotError> {
+        let like = match Snapshot::named(store, name) {
+            Err(SnapshotError::None) => return Err(SnapshotError::None),
+            shown => shown.ok(),
+        };
+        let mut retained = retained_rankings(store)?;
+        retained.retain(|ranking| ranking.as_of <= moment);
+        let Some(like) = like else {
+            return retained.last().ok_or(SnapshotError::None)?.open(store);
+        };
+        newest_like(store, &retained, like.metadata())?.ok_or(SnapshotError::None)
+    }
+
+    /// Opens the ranking that a name shows, and checks the whole file.
+    ///
+    /// # Errors
+    /// As [`Snapshot::current`].
+    pub(super) fn checked(store: &Store, name: &RankingName) -> Result<Snapshot, SnapshotError> {
+        shown(store, name, |pointer| {
             let bytes = store.get(&pointer.path())?;
             if pointer.footer.is_some() && !matches!(pointer.footer_of(&bytes), Some(Ok(_))) {
                 pointer.open_whole(bytes)?;
-                return Err(damaged_pointer("its footer's hash is not that of the file".to_owned()));
+                return Err(damaged_pointer(
+                    &name.pointer(),
+                    "its footer's hash is not that of the file".to_owned(),
+                ));
             }
             pointer.open_whole(bytes)
         })
@@ -113,6 +139,31 @@ impl Snapshot {
             rows.extend(found.map_err(|e| self.damaged(&e.to_string()))?);
         }
         Ok(rows)
+    }
+
+    /// Returns the lists of all categories that have an item, without the units of each day; the shop's is under `None`.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn lists_with(&self, item_id: &str) -> Result<Lists, SnapshotError> {
+        let of_groups: Result<Vec<_>, SnapshotError> = (0..self.file.groups())
+            .into_par_iter()
+            .map(|group| {
+                let lists = self.file.lists_with(group, self.group(group)?, item_id);
+                lists.map_err(|e| self.damaged(&e.to_string()))
+            })
+            .collect();
+        let mut lists = Lists::new();
+        for rows in of_groups?.into_iter().flatten() {
+            let category = rows.first().and_then(|row| row.category.as_deref()).map(str::to_owned);
+            // Of a category with row groups of its own, each has a part.
+            let whole = match rows.len() < ROWS_PER_GROUP {
+                true => rows,
+                false => self.category(category.as_deref())?,
+            };
+            lists.entry(category).or_insert(whole);
+        }
+        Ok(lists)
     }
 
     /// Returns every category, the shop first.
@@ -270,20 +321,44 @@ impl Pointer {
     }
 }
 
-/// Opens what the pointer names.
-fn newest(
+/// Opens the newest of some rankings that was made by the same rules as another; they are ordered by time.
+///
+/// # Errors
+/// As [`RetainedRanking::open`], of the newest whose name says that it was made by these rules.
+pub fn newest_like(
     store: &Store,
+    retained: &[RetainedRanking],
+    like: &RankingMetadata,
+) -> Result<Option<Snapshot>, SnapshotError> {
+    for ranking in retained.iter().rev().filter(|ranking| ranking.may_be_like(like)) {
+        let snapshot = match ranking.open(store) {
+            // Of an older version: it may be another's.
+            Err(_) if ranking.rules().is_none() => continue,
+            snapshot => snapshot?,
+        };
+        if snapshot.metadata().is_like(like) {
+            return Ok(Some(snapshot));
+        }
+    }
+    Ok(None)
+}
+
+/// Opens what the pointer of a name refers to.
+fn shown(
+    store: &Store,
+    name: &RankingName,
     open: impl Fn(&Pointer) -> Result<Snapshot, SnapshotError>,
 ) -> Result<Snapshot, SnapshotError> {
-    let mut pointer = read_pointer(store)?;
+    let path = name.pointer();
+    let mut pointer = read_pointer(store, &path)?;
     loop {
         match open(&pointer) {
             Err(SnapshotError::Store(error)) if error.is_not_found() => {
                 // A newer ranking may have been published in the meantime, and this one removed.
-                let newer = read_pointer(store)?;
+                let newer = read_pointer(store, &path)?;
                 if newer.file == pointer.file {
                     let what = format!("it names {}, which does not exist", pointer.path());
-                    return Err(damaged_pointer(what));
+                    return Err(damaged_pointer(&path, what));
                 }
                 pointer = newer;
             }

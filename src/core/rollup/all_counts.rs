@@ -65,6 +65,38 @@ impl LiveCounts {
         })
     }
 
+    /// Returns whether any event is in a category or below it; files are read up to the first that has one.
+    ///
+    /// # Errors
+    /// Names the file that is missing or damaged.
+    pub fn has_category(&self, path: &str) -> Result<bool, RollupError> {
+        let categories = Categories::Below(path);
+        let has = |rows: &AggregateRows| rows.path_sets.iter().any(|set| categories.has(set));
+        for (partition, file) in self.stored().iter().filter(|(of, _)| categories.may_be_in(&of.day.group)) {
+            let has_path = match paths_in(self.store(), file, TAIL_BYTES)? {
+                Some(paths) => paths.iter().any(|path| categories.has(path)),
+                None => {
+                    let mut rows = AggregateRows::default();
+                    read_file_of(self.store(), partition, file, &mut rows)?;
+                    has(&rows)
+                }
+            };
+            if has_path {
+                return Ok(true);
+            }
+        }
+        let pending: Vec<&EventFile> = match self.pending() {
+            Pending::Files(files) => files.iter().collect(),
+            Pending::Hours(hours) => hours.1.days.iter().flat_map(|day| &day.events).collect(),
+        };
+        for of in pending.into_iter().filter(|of| categories.may_be_in(&of.partition.day.group)) {
+            if has(&rows_of(self.store(), of)?) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Passes the rows of each file and each recomputed shard to `take`, and which of them are wanted.
     fn for_each_part(&self, selection: &Selection<'_>, take: &mut TakePart<'_>) -> Result<(), RollupError> {
         LiveAggregates::of(self)?.for_each_part(selection, Categories::All, take)

@@ -102,7 +102,7 @@ pub enum Split {
 }
 
 impl Scan<'_> {
-    /// Returns the parts of a selection, and the files that they read.
+    /// Returns the parts of a selection, about so many if a number is given, and the files that they read.
     ///
     /// # Errors
     /// Names the file that is missing or damaged.
@@ -111,9 +111,11 @@ impl Scan<'_> {
         selection: &Selection<'_>,
         wants: Option<WantsPath<'_>>,
         split: Split,
+        parts: Option<u64>,
     ) -> Result<(Vec<PlannedFile>, Vec<PlannedPart>), RollupError> {
         // A plan names files that are kept for as long as their version is.
         self.reads_copies = false;
+        self.parts_wanted = parts;
         let parts = self.parts(selection, wants)?;
         let mut files: Vec<PlannedFile> =
             parts.iter().flat_map(|part| part.files.iter().map(|file| PlannedFile::of(file))).collect();

@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use rayon::prelude::*;
@@ -41,6 +41,8 @@ pub struct Scan<'a> {
     since: Option<Date>,
     /// Whether copies of whole months are read in the place of their files.
     pub(super) reads_copies: bool,
+    /// About how many parts are made; none where one process reads them all.
+    pub(super) parts_wanted: Option<u64>,
     /// The oldest day of each event type, in all files; none until it was asked for.
     oldest: Option<BTreeMap<String, Date>>,
     indexes: PathIndexes,
@@ -80,6 +82,7 @@ impl Scan<'_> {
             files,
             since: None,
             reads_copies: false,
+            parts_wanted: None,
             oldest: None,
             indexes: PathIndexes::default(),
         }
@@ -174,11 +177,15 @@ impl Scan<'_> {
         files: &[&'a ScannedFile],
     ) -> Result<Vec<ScanPart<'a>>, RollupError> {
         self.store.read_ahead(files.iter().map(|scanned| (path_of(&scanned.file), scanned.file.size_bytes)));
-        let rows_per_part = ROWS_PER_PART.max(rows_of(files) / SHARES);
+        let rows_per_part = match self.parts_wanted {
+            Some(wanted) => rows_of(files).div_ceil(wanted.max(1)).max(1),
+            None => ROWS_PER_PART.max(rows_of(files) / SHARES),
+        };
+        let packing = if self.parts_wanted.is_some() { Packing::ToSize } else { Packing::AllOthers };
         let mut parts = Vec::new();
         for (shard, mut files) in by_shard(files) {
             files.sort_by_key(|scanned| scanned.partition.day.date);
-            for (categories, files) in split_large(files, rows_per_part) {
+            for (categories, files) in split_by_category(files, rows_per_part, packing) {
                 let rows = rows_of_shard(&files, shard);
                 let ranges = match &categories {
                     CategoryFilter::Only(_) => {
@@ -219,7 +226,7 @@ impl Scan<'_> {
         let Some(largest) = largest.filter(|_| pieces > 1) else {
             return Ok(vec![ItemRange { categories: categories.clone(), ..ItemRange::default() }]);
         };
-        let firsts = first_items(&bytes_of(self.store, largest)?)
+        let firsts = first_items(&bytes_of(self.store, largest)?, pieces)
             .map_err(|source| RollupError::Columns { file: path_of(largest), source })?;
         let step = firsts.len().div_ceil(pieces).max(1);
         let mut cuts: Vec<String> = firsts.into_iter().step_by(step).skip(1).collect();
@@ -280,29 +287,90 @@ fn own_category(scanned: &ScannedFile) -> Option<&str> {
     }
 }
 
+/// How the categories of a shard share parts that do not have more rows than a part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    /// All are one part.
+    AllOthers,
+    /// As many as have about the rows of a part.
+    ToSize,
+}
+
 /// Splits the files of a shard by categories: those with more rows than a part has, and all others. Files that
 /// categories share are read for each.
-fn split_large(files: Vec<&ScannedFile>, rows_per_part: u64) -> Vec<(CategoryFilter, Vec<&ScannedFile>)> {
-    let mut large: BTreeMap<&str, u64> = BTreeMap::new();
+fn split_by_category(
+    files: Vec<&ScannedFile>,
+    rows_per_part: u64,
+    packing: Packing,
+) -> Vec<(CategoryFilter, Vec<&ScannedFile>)> {
+    let mut own: BTreeMap<&str, u64> = BTreeMap::new();
     for scanned in &files {
         if let Some(category) = own_category(scanned) {
-            *large.entry(category).or_default() += scanned.file.rows;
+            *own.entry(category).or_default() += scanned.file.rows;
         }
     }
-    large.retain(|_, rows| *rows > rows_per_part);
-    if large.is_empty() {
+    let (large, small): (BTreeMap<&str, u64>, _) =
+        own.into_iter().partition(|(_, rows)| *rows > rows_per_part);
+    let packed = match packing {
+        Packing::AllOthers => Vec::new(),
+        Packing::ToSize => packs_of(small, rows_per_part),
+    };
+    if large.is_empty() && packed.is_empty() {
         return vec![(CategoryFilter::All, files)];
     }
     let is_of = |wants: &dyn Fn(&str) -> bool| -> Vec<&ScannedFile> {
         files.iter().copied().filter(|scanned| own_category(scanned).is_none_or(wants)).collect()
     };
-    let mut split: Vec<(CategoryFilter, Vec<&ScannedFile>)> = large
-        .keys()
+    let named = |categories: &BTreeSet<&str>| categories.iter().map(|&name| name.to_owned()).collect();
+    let mut apart: BTreeSet<&str> = large.keys().copied().collect();
+    let mut split: Vec<(CategoryFilter, Vec<&ScannedFile>)> = apart
+        .iter()
         .map(|&category| (CategoryFilter::Only(category.to_owned()), is_of(&|own| own == category)))
         .collect();
-    let others = is_of(&|own| !large.contains_key(own));
+    split.extend(
+        packed.iter().map(|pack| (CategoryFilter::Among(named(pack)), is_of(&|own| pack.contains(own)))),
+    );
+    apart.extend(packed.into_iter().flatten());
+    let others = is_of(&|own| !apart.contains(own));
     if !others.is_empty() {
-        split.push((CategoryFilter::Except(large.keys().map(|&name| name.to_owned()).collect()), others));
+        split.push((CategoryFilter::Except(named(&apart)), others));
     }
     split
+}
+
+/// Packs categories so that each pack has about the rows of a part; none where all of them have fewer.
+fn packs_of(categories: BTreeMap<&str, u64>, rows_per_part: u64) -> Vec<BTreeSet<&str>> {
+    if categories.values().sum::<u64>() <= rows_per_part {
+        return Vec::new();
+    }
+    let (mut packs, mut pack, mut rows_of_pack) = (Vec::new(), BTreeSet::new(), 0);
+    for (category, rows) in categories {
+        if rows_of_pack > 0 && rows_of_pack + rows > rows_per_part {
+            packs.push(std::mem::take(&mut pack));
+            rows_of_pack = 0;
+        }
+        pack.insert(category);
+        rows_of_pack += rows;
+    }
+    packs.push(pack);
+    packs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_categories_are_packed_and_the_rows_of_a_pack_are_about_those_of_a_part() {
+        let names: Vec<String> = (0..10_000).map(|number| format!("c{number:05}")).collect();
+        let categories: BTreeMap<&str, u64> =
+            names.iter().map(String::as_str).zip((0..).map(|number| 1 + number % 7)).collect();
+        let all: u64 = categories.values().sum();
+        assert!(packs_of(categories.clone(), all).is_empty());
+        let packs = packs_of(categories.clone(), all / 40);
+        assert!((40..=42).contains(&packs.len()), "{}", packs.len());
+        let rows = |pack: &BTreeSet<&str>| pack.iter().map(|name| categories[name]).sum::<u64>();
+        assert!(packs.iter().all(|pack| rows(pack) <= all / 40));
+        assert_eq!(packs.iter().map(BTreeSet::len).sum::<usize>(), names.len());
+    }
 }

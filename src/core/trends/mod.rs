@@ -8,8 +8,10 @@
 // Floating-point sums depend on their order.
 #![cfg_attr(not(test), deny(clippy::float_arithmetic))]
 
+mod item_places;
 mod share;
 mod trend;
 
+pub use item_places::ItemPlace;
 pub use share::{WHOLE, shares, shares_of};
-pub use trend::{Movement, Trend, TrendEntry, Trends};
+pub use trend::{Movement, Since, Trend, TrendEntry, Trends};

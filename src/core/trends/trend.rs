@@ -5,18 +5,28 @@ use std::iter::Peekable;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::model::Timestamp;
+use crate::model::{Aggregate, Timestamp};
 use crate::parquet_format::RankedRow;
 use crate::rank::Measure;
-use crate::rankings::{Categories, RetainedRanking, Snapshot, SnapshotError, retained_rankings};
+use crate::rankings::{
+    Categories, RankingMetadata, RetainedRanking, Snapshot, SnapshotError, newest_like, retained_rankings,
+};
 use crate::storage::Store;
 use crate::trends::share::shares_of;
 
 /// How many weeks back rankings are searched.
 const WEEKS: i64 = 52;
+/// Longer than any lake has rankings.
+const MAX_SINCE_SECONDS: u64 = 100 * 366 * 24 * 3_600;
 const SECONDS_PER_WEEK: i64 = 7 * 24 * 3_600;
-/// How many rankings are opened to find one by the same rules.
-const MAX_TRIED: usize = 16;
+
+/// Since when movements are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// So many seconds before the end of the ranking's window.
+    Before(u64),
+    At(Timestamp),
+}
 
 /// How an item's rank differs from the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,33 +65,49 @@ pub struct Trend {
 pub struct Trends {
     current: Snapshot,
     previous: Option<Snapshot>,
+    /// The end of the one before, by the same rules.
+    before: Option<Timestamp>,
     /// The last of each earlier week, newest first.
     weeks: Vec<Snapshot>,
 }
 
 impl Trends {
-    /// Compares a ranking with those published before it, as far as they are still stored and not
-    /// damaged.
+    /// Compares a ranking with those by the same rules before it, as far as they are still stored and not damaged:
+    /// movements with the newest that ends no later than `since`, or the oldest if none does.
     ///
     /// # Errors
     /// Fails where the folder of rankings cannot be listed.
-    pub fn of(store: &Store, current: Snapshot) -> Result<Trends, SnapshotError> {
-        let retained = retained_rankings(store)?;
+    pub fn of(store: &Store, current: Snapshot, since: Since) -> Result<Trends, SnapshotError> {
+        let mut retained = retained_rankings(store)?;
         let as_of = current.metadata().as_of;
+        retained.retain(|ranking| ranking.as_of < as_of && ranking.may_be_like(current.metadata()));
         let newest_in = |after: Option<Timestamp>, until: Timestamp| {
             let end = retained.partition_point(|retained| retained.as_of <= until);
             let begin = after.map_or(0, |after| retained.partition_point(|retained| retained.as_of <= after));
-            newest_like(store, retained.get(begin..end).unwrap_or_default(), &current)
+            let within = retained.get(begin..end).unwrap_or_default();
+            newest_intact(store, within, current.metadata())
         };
         let back = |weeks: i64| as_of.plus_seconds(-weeks * SECONDS_PER_WEEK);
-        let previous = newest_in(None, as_of.plus_seconds(-1));
+        let until = match since {
+            Since::Before(seconds) => {
+                as_of.plus_seconds(-seconds.max(1).min(MAX_SINCE_SECONDS).cast_signed())
+            }
+            Since::At(moment) => moment,
+        };
+        let previous = newest_in(None, until);
+        let previous = previous.or_else(|| {
+            let mut later = retained.iter();
+            later.find_map(|ranking| newest_intact(store, std::slice::from_ref(ranking), current.metadata()))
+        });
+        let before = retained.last().map(|ranking| ranking.as_of);
         let weeks = (1..=WEEKS).filter_map(|week| newest_in(Some(back(week + 1)), back(week))).collect();
-        Ok(Trends { current, previous, weeks })
+        Ok(Trends { current, previous, before, weeks })
     }
 
     /// Compares one ranking with another, whatever was published between them.
     pub fn between(previous: Snapshot, current: Snapshot) -> Trends {
-        Trends { current, previous: Some(previous), weeks: Vec::new() }
+        let before = Some(previous.metadata().as_of);
+        Trends { current, previous: Some(previous), before, weeks: Vec::new() }
     }
 
     /// Returns the ranking that is compared.
@@ -94,11 +120,16 @@ impl Trends {
         self.previous.as_ref()
     }
 
+    /// Returns the last of each earlier week, newest first.
+    pub(super) fn weeks(&self) -> &[Snapshot] {
+        &self.weeks
+    }
+
     /// Returns whether the ranking is older than twice the time between it and the one before; `None`
     /// where there is none before.
     pub fn is_stale(&self, now: Timestamp) -> Option<bool> {
         let as_of = self.current.metadata().as_of.micros();
-        let spacing = as_of - self.previous.as_ref()?.metadata().as_of.micros();
+        let spacing = as_of - self.before?.micros();
         Some(now.micros() - as_of > 2 * spacing)
     }
 
@@ -139,6 +170,12 @@ impl Trends {
 }
 
 impl Trend {
+    /// Returns a list that is compared with no other.
+    pub(super) fn of_rows(rows: &[RankedRow<'static>]) -> Trend {
+        let places = rows.iter().map(|row| entry_of(row.clone(), None, 0)).collect();
+        Trend { category: None, places, dropped: Vec::new() }
+    }
+
     /// Returns the share of the category, in hundredths of a percent, that each of the first items has,
     /// and that of all its other items; together exactly [`WHOLE`](crate::trends::WHOLE). `None` where the
     /// ranking has no total of the category.
@@ -146,17 +183,52 @@ impl Trend {
     /// A share is of what the score adds up, and the same however many items are asked for.
     pub fn shares(&self, first: usize, by: Measure) -> Option<(Vec<u32>, u32)> {
         let whole = self.places.first()?.row.details?.eligible;
-        let all = shares_of(self.places.iter().map(|place| place.row.aggregate), whole, by);
-        let (mut shares, others) = all?;
-        let more: u32 = shares.drain(first.min(shares.len())..).sum();
-        Some((shares, others + more))
+        let parts = self.places.iter().map(|place| place.row.aggregate);
+        Some(first_of(first, shares_of(parts, whole, by)?))
+    }
+
+    /// Returns the shares of the ranking's window in the same way. Where the category's window is extended, they are of
+    /// what all its items add up to; `None` where returns make that less than its parts, and in older rankings.
+    pub fn window_shares(&self, first: usize, by: Measure) -> Option<(Vec<u32>, u32)> {
+        if !self.is_extended()? {
+            return self.shares(first, by);
+        }
+        let of_items = |place: &TrendEntry| place.row.window_aggregate();
+        let parts = self.places.iter().map(of_items).collect::<Option<Vec<Aggregate>>>()?;
+        Some(first_of(first, shares_of(parts.into_iter(), self.window_total()?, by)?))
+    }
+
+    /// Returns whether the category's window is longer than that of the ranking; `None` in older rankings.
+    pub fn is_extended(&self) -> Option<bool> {
+        self.places.first()?.row.is_extended()
+    }
+
+    /// Returns what all items of the category add up to over the ranking's window, eligible or not; `None` in older
+    /// rankings.
+    pub fn window_total(&self) -> Option<Aggregate> {
+        Some(self.places.first()?.row.details?.window?.category)
     }
 }
 
-/// Returns the newest of some rankings that was made by the same rules as another, if it can be opened.
-fn newest_like(store: &Store, retained: &[RetainedRanking], current: &Snapshot) -> Option<Snapshot> {
-    let opened = retained.iter().rev().take(MAX_TRIED).filter_map(|retained| retained.open(store).ok());
-    opened.into_iter().find(|snapshot| snapshot.metadata().is_like(current.metadata()))
+/// Returns the first of some shares, and the rest of them added to that of the others.
+fn first_of(first: usize, (mut shares, others): (Vec<u32>, u32)) -> (Vec<u32>, u32) {
+    let more: u32 = shares.drain(first.min(shares.len())..).sum();
+    (shares, others + more)
+}
+
+/// Returns the newest of some rankings that was made by the same rules as another and can be opened.
+fn newest_intact(
+    store: &Store,
+    mut retained: &[RetainedRanking],
+    like: &RankingMetadata,
+) -> Option<Snapshot> {
+    while let Some((last, rest)) = retained.split_last() {
+        if let Ok(Some(snapshot)) = newest_like(store, std::slice::from_ref(last), like) {
+            return Some(snapshot);
+        }
+        retained = rest;
+    }
+    None
 }
 
 /// The categories of another ranking, looked up in ascending order.
@@ -191,6 +263,21 @@ impl<'a> CategoryCursor<'a> {
     }
 }
 
+/// Returns an item of a list, given its rank before, if there was a list then and it was on it, and on how many earlier
+/// weeks' lists it was.
+pub(super) fn entry_of(row: RankedRow<'static>, before: Option<Option<i32>>, in_weeks: u32) -> TrendEntry {
+    let movement = match before {
+        None => Movement::Unknown,
+        Some(None) => Movement::New,
+        Some(Some(before)) => match before.cmp(&row.rank) {
+            Ordering::Equal => Movement::Same,
+            Ordering::Greater => Movement::Up(before.abs_diff(row.rank)),
+            Ordering::Less => Movement::Down(before.abs_diff(row.rank)),
+        },
+    };
+    TrendEntry { row, movement, previous_rank: before.flatten(), weeks: 1 + in_weeks }
+}
+
 /// Returns a category's list, compared with earlier ones.
 fn trend(
     category: Option<String>,
@@ -205,18 +292,9 @@ fn trend(
         *in_weeks.entry(&row.item_id).or_default() += 1;
     }
     let place = |row: RankedRow<'static>| {
-        let previous_rank = ranks.as_ref().and_then(|ranks| ranks.get(&*row.item_id).copied());
-        let movement = match (&ranks, previous_rank) {
-            (None, _) => Movement::Unknown,
-            (Some(_), None) => Movement::New,
-            (Some(_), Some(before)) => match before.cmp(&row.rank) {
-                Ordering::Equal => Movement::Same,
-                Ordering::Greater => Movement::Up(before.abs_diff(row.rank)),
-                Ordering::Less => Movement::Down(before.abs_diff(row.rank)),
-            },
-        };
-        let weeks = 1 + in_weeks.get(&*row.item_id).copied().unwrap_or(0);
-        TrendEntry { row, movement, previous_rank, weeks }
+        let before = ranks.as_ref().map(|ranks| ranks.get(&*row.item_id).copied());
+        let in_weeks = in_weeks.get(&*row.item_id).copied().unwrap_or(0);
+        entry_of(row, before, in_weeks)
     };
     let places: Vec<TrendEntry> = rows.into_iter().map(place).collect();
     let dropped = {
@@ -230,11 +308,13 @@ fn trend(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Aggregate, DayUnits, Decay, EventTypes, Hour, Week, Window, Zone};
+    use crate::model::{DayUnits, Decay, EventTypes, Hour, Week, Window, Zone};
     use crate::parquet_format::RowDetails;
     use crate::rank::{CategoryRanking, Measure, RankedItem, Ranking, Rules};
-    use crate::rankings::publish;
+    use crate::rankings::{Promote, Publication, publish};
     use crate::storage::temporary;
+
+    const DAY: Since = Since::Before(24 * 3_600);
 
     /// Publishes lists of items, best first, the shop's under the empty name.
     fn published(store: &Store, as_of: i32, hours: u32, lists: &[(&str, &str)]) -> Snapshot {
@@ -253,6 +333,7 @@ mod tests {
             item_id: item.to_string(),
             score: 9.0 - place as f64,
             aggregate: Aggregate { purchases: 1, units: (9 - i32::from(place as u8)).into(), amount: 0 },
+            window_aggregate: Aggregate::default(),
             days: DayUnits::default(),
         };
         let of_category = |(category, items): &(&str, &str)| CategoryRanking {
@@ -260,11 +341,14 @@ mod tests {
             window,
             eligible_items: 9,
             aggregate: Aggregate { purchases: 9, units: 40.into(), amount: 0 },
+            window_aggregate: Aggregate { purchases: 9, units: 40.into(), amount: 0 },
             items: items.chars().enumerate().map(item).collect(),
+            next: None,
         };
         let ranking = Ranking { categories: lists.iter().map(of_category).collect() };
-        publish(store, &ranking, None, &rules, &EventTypes::of(vec!["purchase".to_owned()], Vec::new()))
-            .expect("it can be published");
+        let publication = Publication { promote: Promote::Yes, ..Publication::default() };
+        let event_types = EventTypes::of(vec!["purchase".to_owned()], Vec::new());
+        publish(store, &ranking, None, &rules, &event_types, &publication).expect("it can be published");
         Snapshot::current(store).expect("it was published")
     }
 
@@ -306,7 +390,7 @@ mod tests {
         let before = published(&store, 10_000 - 24, 150, &[("", "abc"), ("A", "cab"), ("M", "m")]);
         let other = published(&store, 10_000 - 1, 24, &[("", "zyx"), ("A", "zyx"), ("B", "b")]);
         let current = published(&store, 10_000, 150, &[("", "bdac"), ("A", "cd"), ("B", "b")]);
-        let trends = Trends::of(&store, current).expect("they are retained");
+        let trends = Trends::of(&store, current, DAY).expect("they are retained");
         let expected = ["1b+1/2 2dnew/1 3a-2/3 4c-1/1", "1c=/1 2dnew/1 -a -b", "1bnew/1"];
         let expected: Vec<String> =
             ["", "A", "B"].iter().zip(expected).map(|(name, list)| format!("{name}: {list}")).collect();
@@ -319,7 +403,7 @@ mod tests {
         assert_eq!(trends.is_stale(as_of.plus_seconds(48 * 3_600)), Some(false));
         assert_eq!(trends.is_stale(as_of.plus_seconds(48 * 3_600 + 1)), Some(true));
         // A ranking by rules of its own has no others to be compared with.
-        let alone = Trends::of(&store, other).expect("they are retained");
+        let alone = Trends::of(&store, other, DAY).expect("they are retained");
         assert_eq!(
             text_of(&alone.category(Some("B")).expect("it can be read").expect("it is there")),
             "B: 1b?/1"
@@ -347,7 +431,7 @@ mod tests {
         }
         assert!(damaged.open(&store).is_err(), "{:?}", damaged.as_of);
         let current = published(&store, 10_000, 150, &[("", "ab")]);
-        let trends = Trends::of(&store, current).expect("they are retained");
+        let trends = Trends::of(&store, current, DAY).expect("they are retained");
         assert_eq!(all(&trends), [": 1anew/1 2b-1/1"]);
     }
 
@@ -355,7 +439,7 @@ mod tests {
     fn shares_of_a_list_and_of_all_others_are_the_whole() {
         let (store, _folder) = temporary();
         let current = published(&store, 10_000, 150, &[("", "abc")]);
-        let trends = Trends::of(&store, current).expect("it is there");
+        let trends = Trends::of(&store, current, DAY).expect("it is there");
         let trend = trends.category(None).expect("it can be read").expect("it is there");
         // 9, 8 and 7 of 40.
         assert_eq!(trend.shares(9, Measure::Units), Some((vec![2_250, 2_000, 1_750], 4_000)));

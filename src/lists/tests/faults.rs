@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use object_store::memory::InMemory;
 
@@ -10,7 +11,9 @@ use crate::change::Change;
 use crate::kind::ListKind;
 use crate::lists::{Lists, read_list};
 use crate::tests::world::disk::{Faults, Manner};
-use crate::tests::world::{SECOND, START, change, list_of, name, never, open, settings, store};
+use crate::tests::world::{
+    SECOND, START, change, list_of, name, never, open, settings, store, store_with_lease,
+};
 use topsell_core::storage::LockTimeout;
 
 /// What a client was told, and what it was not told of.
@@ -47,8 +50,8 @@ fn check(objects: &Arc<InMemory>, told: &Told) {
     for key in told.acknowledged.keys() {
         assert!(read.lines.get(key).is_some(), "`{key}` was acknowledged");
     }
-    let others = read.lines.iter().filter(|line| !told.acknowledged.contains_key(*line));
-    assert!(others.clone().all(|line| told.unknown.iter().any(|key| key == line)), "nobody sent more");
+    let mut others = read.lines.iter().filter(|line| !told.acknowledged.contains_key(*line));
+    assert!(others.all(|line| told.unknown.iter().any(|key| key == line)), "nobody sent more");
 }
 
 #[test]
@@ -90,7 +93,7 @@ fn an_opening_that_fails_can_be_done_again() {
             make_changes(&lists, &never());
             drop(lists);
             let faults = Faults::after(operations, manner);
-            let failing = store(&objects, &faults);
+            let failing = store_with_lease(&objects, &faults, Duration::from_millis(300));
             let opened = Lists::open(&failing, "a test", LockTimeout::Unlimited, START);
             let have_struck = faults.have_struck();
             faults.left.store(i64::MAX, Ordering::SeqCst);

@@ -34,8 +34,13 @@ pub fn settings(kind: ListKind) -> ListSettings {
 
 /// Returns a store of objects in memory, reached through faults.
 pub fn store(objects: &Arc<InMemory>, faults: &Faults) -> Store {
+    store_with_lease(objects, faults, Duration::from_secs(60))
+}
+
+/// Does the same; locks are taken over after so long without their holder.
+pub fn store_with_lease(objects: &Arc<InMemory>, faults: &Faults, lease: Duration) -> Store {
     let name = BucketName { bucket: "shop".to_owned(), prefix: "lake".to_owned() };
-    let times = BucketTimes { lease: Duration::from_secs(60), retry: Duration::from_millis(1) };
+    let times = BucketTimes { lease, retry: Duration::from_millis(1) };
     Store::in_bucket(name, faults.before(Arc::<InMemory>::clone(objects)), times)
         .expect("threads can be started")
 }

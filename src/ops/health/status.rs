@@ -6,7 +6,7 @@ use crate::run_history::{LastRuns, RunKey, RunRecord, RunStore, RunsUntil};
 use topsell_core::delta::LiveFile;
 use topsell_core::lake::{Lake, LakeError, newest_hour};
 use topsell_core::model::{Hour, PURCHASE, Timestamp};
-use topsell_core::rankings::{Snapshot, SnapshotError};
+use topsell_core::rankings::{RankingName, Snapshot, SnapshotError};
 use topsell_core::rollup::{RollupError, Rollups};
 use topsell_core::storage::Store;
 
@@ -85,8 +85,8 @@ impl TableStatus {
     }
 }
 
-/// Reads the status of a lake; what cannot be read is part of the status.
-pub fn status(store: &Store, detail: Detail, now: Timestamp) -> Status {
+/// Reads the status of a lake and of the ranking of a name; what cannot be read is part of the status.
+pub fn status(store: &Store, name: &RankingName, detail: Detail, now: Timestamp) -> Status {
     let (mut errors, mut corruption) = (Vec::new(), Vec::new());
     // What was started while the clock was wrong must not hide what happened since.
     let until = now.plus_seconds(MAX_AHEAD_SECONDS);
@@ -94,7 +94,7 @@ pub fn status(store: &Store, detail: Detail, now: Timestamp) -> Status {
     let runs = runs.unwrap_or_else(|error| RunsUntil { broken: vec![error], ..RunsUntil::default() });
     let RunsUntil { runs, broken, later: future_runs } = runs;
     errors.extend(broken.iter().map(ToString::to_string));
-    let (ranking, event_types) = match Snapshot::current(store) {
+    let (ranking, event_types) = match Snapshot::named(store, name) {
         Ok(snapshot) => {
             let published =
                 last_ranked(&runs).and_then(|record| Timestamp::parse(record.ended.as_ref()?).ok());

@@ -1,10 +1,11 @@
-//! Sales of single items as an answer: a row for each item, or for each hour, day or weekday of it.
+//! Sales of single items, or of all items together, as an answer: a row for each item, or for each hour, day or weekday.
 
 use std::rc::Rc;
 
 use crate::answers::statistics::{Statistic, average};
 use crate::answers::time_range::{Precision, TimeRange};
 use crate::formats::{Answer, Column, ColumnType, Table, TableColumn, Value};
+use crate::terminal::{Cell, Style};
 use topsell_core::counts::{Bucket, Buckets, By, ByHour, CountQuery};
 use topsell_core::model::{Aggregate, AggregateOverflow, EventTypes, PURCHASE, escape_control};
 use topsell_core::rollup::RollupError;
@@ -18,6 +19,15 @@ pub(super) struct Counts<'a> {
     pub by: Option<By>,
     /// Only these, instead of the numbers of sales.
     pub statistics: &'a [Statistic],
+    pub counting: Counting,
+}
+
+/// Whose sales are counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counting {
+    Items,
+    /// All items together, as the only one.
+    All,
 }
 
 const ITEM: Column = Column::new("item_id", ColumnType::Text);
@@ -36,11 +46,15 @@ const NUMBERS_SHOWN: [TableColumn; 4] = [
 ];
 
 impl<'a> Counts<'a> {
-    /// Returns the answer.
+    /// Returns the answer, with notes and another table beside the counts.
     ///
     /// # Errors
     /// Names an item whose numbers do not fit.
-    pub fn answer(&'a self) -> Result<Answer<'a>, RollupError> {
+    pub fn answer(
+        &'a self,
+        notes: &[String],
+        beside: Option<Table<'static>>,
+    ) -> Result<Answer<'a>, RollupError> {
         let zone = &self.range.zone;
         let buckets = self.by.map(|by| Rc::new(Buckets::of(self.range.hours.clone(), by, zone)));
         // What was checked here needs no check while rows are written.
@@ -61,17 +75,25 @@ impl<'a> Counts<'a> {
                 rows.map(|(bucket, aggregate)| self.row(item_id, Some(bucket), &aggregate)).collect()
             }
         });
-        let table = Table { nested: Some(Box::new(nested)), ..Table::new("items", &self.columns(), rows) };
+        let mut tables = match self.counting {
+            Counting::Items => {
+                let table = Table::new("items", &self.columns(), rows);
+                vec![Table { nested: Some(Box::new(nested)), ..table }.showing(self.shown())]
+            }
+            Counting::All => vec![Table::new("counts", &self.columns(), rows).showing(self.shown())],
+        };
+        tables.extend(beside);
         Ok(Answer {
             title: self.title(),
+            notes: notes.iter().map(|note| Cell::of(note).styled(Style::Bad)).collect(),
             envelope: self.envelope(),
-            tables: vec![table.showing(self.shown())],
+            tables,
             ..Answer::default()
         })
     }
 
     fn columns(&self) -> Vec<Column> {
-        let mut columns = vec![ITEM];
+        let mut columns = if self.is_total() { Vec::new() } else { vec![ITEM] };
         columns.extend(self.by.map(|by| Column::new(by.name(), ColumnType::Text)));
         columns
             .extend(self.by.filter(|_| self.has_hours()).map(|_| Column::new("hours", ColumnType::Integer)));
@@ -91,7 +113,7 @@ impl<'a> Counts<'a> {
     fn shown(&self) -> Vec<TableColumn> {
         let mut shown = Vec::new();
         // The title names the item, where there is one with many rows.
-        if self.only_item().is_none() {
+        if self.only_item().is_none() && !self.is_total() {
             shown.push(TableColumn::essential("item_id", "item"));
         }
         shown.extend(self.by.map(|by| TableColumn::essential(by.name(), by.name())));
@@ -105,8 +127,13 @@ impl<'a> Counts<'a> {
         shown
     }
 
+    fn is_total(&self) -> bool {
+        self.counting == Counting::All
+    }
+
     fn only_item(&self) -> Option<&'a str> {
         match (self.items, self.by) {
+            _ if self.is_total() => None,
             ([(item_id, _)], Some(_)) => Some(item_id),
             _ => None,
         }
@@ -136,6 +163,10 @@ impl<'a> Counts<'a> {
             envelope.push(("subtract", Value::Texts(event_types.subtracted.clone())));
         }
         envelope.extend(self.by.map(|_| ("time_zone", self.range.zone.name().into())));
+        if let (true, [(_, by_hour)]) = (self.is_total(), self.items) {
+            let total = total(by_hour).unwrap_or_default();
+            envelope.push(("total", Value::Object(self.named(&total).collect())));
+        }
         envelope
     }
 
@@ -145,7 +176,7 @@ impl<'a> Counts<'a> {
     }
 
     fn row(&self, item_id: &str, bucket: Option<&Bucket>, aggregate: &Aggregate) -> Vec<Value> {
-        let mut row = vec![item_id.into()];
+        let mut row = if self.is_total() { Vec::new() } else { vec![item_id.into()] };
         row.extend(bucket.map(|bucket| (&bucket.label).into()));
         row.extend(bucket.filter(|_| self.has_hours()).map(|bucket| bucket.hours.into()));
         row.extend(self.ends_of(bucket));

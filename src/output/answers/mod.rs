@@ -15,7 +15,7 @@ mod time_range;
 mod top;
 mod top_question;
 
-pub use count_question::{CountOptions, CountQuestion};
+pub use count_question::{CountError, CountOptions, CountQuestion};
 pub use due_runs::DueRuns;
 pub use explanation::explanation;
 pub use health::health;

@@ -67,8 +67,12 @@ fn mean(aggregate: &Aggregate) -> Option<i128> {
     divided(aggregate.units.ten_thousandths().into(), aggregate.purchases.into(), 1)
 }
 
-/// Returns the amount per unit in ten-thousandths, halves rounded away from zero; none where there are no units.
+/// Returns the amount per unit in ten-thousandths, halves rounded away from zero; none where there are no units, or as
+/// many or more were returned than sold.
 pub(super) fn average(aggregate: &Aggregate) -> Option<i128> {
+    if aggregate.units.ten_thousandths() <= 0 {
+        return None;
+    }
     // Both are in ten-thousandths, and so is the average.
     const ONE: i128 = Units::ONE.ten_thousandths() as i128;
     divided(aggregate.amount, aggregate.units.ten_thousandths().into(), ONE)

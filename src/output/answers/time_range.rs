@@ -100,8 +100,11 @@ impl TimeRangeOptions {
         let (at, zone, mut notes) = self.asked_at(now)?;
         let (times, precision) = if is_exact {
             (self.exact_times(at, &zone, &mut notes)?, Precision::Exact)
-        } else if let (None, None, Some(minutes)) = (&self.from, &self.to, self.last_minutes()?) {
-            let minute = at.micros().div_euclid(MICROS_PER_MINUTE) * MICROS_PER_MINUTE;
+        } else if let (None, Some(minutes)) = (&self.from, self.last_minutes()?) {
+            // A minute that has begun counts; one that begins at `to` does not.
+            let to = self.to.as_deref().map(|to| self.moment("to", to, at, &zone, &mut notes)).transpose()?;
+            let last = to.map_or(at.micros(), |to| to.micros() - 1);
+            let minute = last.div_euclid(MICROS_PER_MINUTE) * MICROS_PER_MINUTE;
             let end = self.moment_of(minute + MICROS_PER_MINUTE)?;
             (self.before(end, 60 * i64::from(minutes))?..end, Precision::Minutes)
         } else {
@@ -149,7 +152,9 @@ impl TimeRangeOptions {
             if seconds == 0 {
                 return Err(BadOption::new(format!("{prefix}last: `{last}` is zero; pass at least 1s")));
             }
-            return Ok(self.before(at, seconds.cast_signed())?..at);
+            let to = self.to.as_deref().map(|to| self.moment("to", to, at, zone, notes)).transpose()?;
+            let end = to.unwrap_or(at);
+            return Ok(self.before(end, seconds.cast_signed())?..end);
         };
         let from = self.moment("from", from, at, zone, notes)?;
         let to = self.to.as_deref().map(|to| self.moment("to", to, at, zone, notes)).transpose()?;
@@ -171,8 +176,8 @@ impl TimeRangeOptions {
     /// Checks that options are together that may be.
     fn check_together(&self) -> Result<(), BadOption> {
         let prefix = self.prefix;
-        if self.from.is_none() && self.to.is_some() {
-            return Err(BadOption::new(format!("{prefix}to needs {prefix}from")));
+        if self.from.is_none() && self.last.is_none() && self.to.is_some() {
+            return Err(BadOption::new(format!("{prefix}to needs {prefix}from or {prefix}last")));
         }
         if self.from.is_some() && self.last.is_some() {
             return Err(BadOption::new(format!("{prefix}last and {prefix}from cannot be used together")));
@@ -224,9 +229,15 @@ impl TimeRangeOptions {
         let Some(from) = &self.from else {
             let hours = parse_hours(self.last.as_deref().unwrap_or(LAST));
             let hours = hours.map_err(|e| BadOption::new(format!("{prefix}last: {e}")))?;
-            let oldest = Window::ending(after, hours).oldest();
+            let to = self.to.as_deref().map(|to| self.moment("to", to, at, zone, notes)).transpose()?;
+            let end = to.map_or(after, Timestamp::rounded_up);
+            if to.is_some_and(|to| end.start() != to) {
+                notes.clear();
+                notes.push(format!("note: counted in whole hours, to {}", end.start()));
+            }
+            let oldest = Window::ending(end, hours).oldest();
             return match Timestamp::from_micros(oldest.start().micros()) {
-                Ok(_) => Ok(oldest..after),
+                Ok(_) => Ok(oldest..end),
                 Err(_) => {
                     Err(BadOption::new(format!("{prefix}last: the time range begins before the year 1")))
                 }

@@ -107,6 +107,12 @@ pub(super) fn decayed_items(
     Answer { title, notes, envelope, tables: vec![table], ..Answer::default() }
 }
 
+/// Returns the items that sold most as a table of another answer.
+pub(super) fn best_items(category: Option<&str>, found: Option<&CategoryRanking>) -> Table<'static> {
+    let listed = Listed::of(category, Measure::Units, found);
+    Table { name: "top", ..listed.table(&COLUMNS, SHOWN) }.titled("Top items".to_owned())
+}
+
 impl Listed {
     fn of(category: Option<&str>, measure: Measure, found: Option<&CategoryRanking>) -> Listed {
         let items = found.map_or(&[][..], |found| &found.items);

@@ -42,7 +42,7 @@ pub(super) struct Directory {
     paths: Vec<Option<String>>,
     /// How many items each lists.
     items: Vec<usize>,
-    /// The units of each category with the window of the shop; others cannot be compared.
+    /// What all items of each category sold in the ranking's window; none where an older ranking does not tell.
     units: Vec<Option<Decimal>>,
     /// The first category of each part.
     firsts: Vec<usize>,
@@ -68,9 +68,12 @@ struct Part {
     names: Vec<Option<String>>,
     /// The item's place among the ids.
     item: Vec<u32>,
+    /// In the ranking's window, like all that follows.
     units: Vec<Decimal>,
     /// What the score adds up, where that is not units: a number, or a decimal as text.
     measured: Vec<Measured>,
+    /// What the score adds up in the extended window of the category; none where it is not extended.
+    extended: Vec<Option<Measured>>,
     /// In hundredths of a percent; none where the ranking does not tell the whole.
     share: Vec<Option<u32>>,
     /// The rank before; 0 for a new item, none where there was no ranking before.
@@ -85,10 +88,13 @@ struct Part {
 struct Own {
     eligible_items: Whole,
     hours: i64,
+    /// All items in the ranking's window; the eligible ones in an older ranking, which does not tell.
     whole: Option<Figures>,
     /// What the items add up to that are not listed.
     others: Option<Figures>,
     others_share: Option<u32>,
+    /// What all eligible items add up to in the extended window, and those that are not listed.
+    extended: Option<[Measured; 2]>,
     /// The units of its listed items.
     days: [Decimal; DAYS],
     dropped_count: usize,
@@ -106,6 +112,7 @@ struct Figures {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Measured {
+    Units(Decimal),
     Count(Whole),
     Amount(String),
 }
@@ -163,7 +170,7 @@ impl Packer {
         }
         self.directory.paths.push(chart.category.clone());
         self.directory.items.push(chart.places.len());
-        let is_comparable = hours_of(&first.row) <= self.window_hours;
+        let is_comparable = chart.is_extended().is_some() || hours_of(&first.row) <= self.window_hours;
         let comparable = whole_of(chart).filter(|_| is_comparable);
         self.directory.units.push(comparable.map(|aggregate| Decimal::of(aggregate.units)));
         self.add_own(chart, &first.row);
@@ -185,7 +192,11 @@ impl Packer {
 
     fn add_own(&mut self, chart: &Trend, first: &RankedRow<'_>) {
         let listed = chart.places.len();
-        let (shares, others_share) = match chart.shares(listed, self.by) {
+        let shares = match chart.is_extended() {
+            Some(true) => chart.window_shares(listed, self.by),
+            Some(false) | None => chart.shares(listed, self.by),
+        };
+        let (shares, others_share) = match shares {
             Some((shares, others)) => (shares.into_iter().map(Some).collect(), Some(others)),
             None => (vec![None; listed], None),
         };
@@ -198,6 +209,7 @@ impl Packer {
             whole: whole.map(Figures::of),
             others: whole.map(|whole| Figures::left(whole, chart)),
             others_share,
+            extended: self.extended(chart),
             days: days_of(chart),
             dropped_count: chart.dropped.len(),
             dropped: dropped.map(|row| (self.items.number(row), row.rank)).collect(),
@@ -208,23 +220,40 @@ impl Packer {
     fn add_row(&mut self, place: &TrendEntry) {
         let TrendEntry { row, weeks, .. } = place;
         self.open.item.push(self.items.number(row));
-        self.open.units.push(Decimal::of(row.aggregate.units));
-        match self.by {
-            Measure::Purchases => {
-                self.open.measured.push(Measured::Count(Whole(row.aggregate.purchases.into())));
-            }
-            Measure::Amount => self.open.measured.push(Measured::Amount(amount_text(row.aggregate.amount))),
-            Measure::Units => {}
+        let window = window_of(row);
+        self.open.units.push(Decimal::of(window.units));
+        if self.by != Measure::Units {
+            self.open.measured.push(Measured::of(window, self.by));
         }
+        let is_extended = row.is_extended() == Some(true);
+        self.open.extended.push(is_extended.then(|| Measured::of(row.aggregate, self.by)));
         self.open.previous.push(previous_of(place));
         self.open.weeks.push(*weeks);
         self.open.days.extend(days_of_row(row).map(Decimal::of));
+    }
+
+    /// Returns what all eligible items add up to in an extended window, and those that are not listed.
+    fn extended(&self, chart: &Trend) -> Option<[Measured; 2]> {
+        let whole = chart.places.first()?.row.details?.eligible;
+        let listed = chart.places.iter().map(|place| place.row.aggregate);
+        let others = listed.fold(whole, Aggregate::minus);
+        chart.is_extended()?.then(|| [whole, others].map(|aggregate| Measured::of(aggregate, self.by)))
     }
 
     fn close(&mut self) {
         let mut part = mem::take(&mut self.open);
         mem::take(&mut self.items).sort_into(&mut part);
         self.packed.push(packed(&part));
+    }
+}
+
+impl Measured {
+    fn of(aggregate: Aggregate, by: Measure) -> Measured {
+        match by {
+            Measure::Units => Measured::Units(Decimal::of(aggregate.units)),
+            Measure::Purchases => Measured::Count(Whole(aggregate.purchases.into())),
+            Measure::Amount => Measured::Amount(amount_text(aggregate.amount)),
+        }
     }
 }
 
@@ -237,10 +266,10 @@ impl Figures {
         }
     }
 
-    /// Returns the aggregate of the eligible items that are not listed.
+    /// Returns the aggregate of the items that are not listed.
     fn left(whole: Aggregate, chart: &Trend) -> Figures {
         let left = |of: fn(Aggregate) -> i128| {
-            chart.places.iter().fold(of(whole), |rest, place| rest.saturating_sub(of(place.row.aggregate)))
+            chart.places.iter().fold(of(whole), |rest, place| rest.saturating_sub(of(window_of(&place.row))))
         };
         Figures {
             units: Decimal(UnitsSum(left(|aggregate| aggregate.units.ten_thousandths().into()))),
@@ -283,9 +312,16 @@ impl Items {
     }
 }
 
-/// Returns the aggregate of a category's eligible items, if its ranking has it.
+/// Returns the aggregate of a category's items in the ranking's window; in older rankings of the eligible ones in the
+/// category's.
 fn whole_of(chart: &Trend) -> Option<Aggregate> {
-    chart.places.first()?.row.details.map(|details| details.eligible)
+    let details = chart.places.first()?.row.details?;
+    Some(details.window.map_or(details.eligible, |window| window.category))
+}
+
+/// Returns an item's aggregate in the ranking's window; in older rankings in the category's.
+fn window_of(row: &RankedRow<'_>) -> Aggregate {
+    row.window_aggregate().unwrap_or(row.aggregate)
 }
 
 /// Returns how many hours a row's category covers.
@@ -339,7 +375,7 @@ mod tests {
 
     use super::*;
     use topsell_core::model::Timestamp;
-    use topsell_core::parquet_format::RowDetails;
+    use topsell_core::parquet_format::{RowDetails, WindowFigures};
 
     fn row(category: usize, rank: i32, item_id: String, details: Option<RowDetails>) -> RankedRow<'static> {
         let hour = |hours: i64| Timestamp::from_micros(hours * MICROS_OF_HOUR).expect("a good moment");
@@ -353,6 +389,7 @@ mod tests {
             window_from: hour(1_000),
             window_to: hour(1_150),
             eligible_items: 10_000,
+            next: None,
             details,
         }
     }
@@ -397,6 +434,7 @@ mod tests {
         let details = RowDetails {
             days: [1.into(); DAYS],
             eligible: Aggregate { purchases: 0, units: 10_000.into(), amount: 0 },
+            window: None,
         };
         let mut packer = Packer::new(Measure::Units, 150);
         for category in 0..30 {
@@ -410,7 +448,7 @@ mod tests {
         for (part, categories) in parts.iter().map(|part| unpacked(part)).zip([9, 9, 9, 3]) {
             let rows = categories * 1_000;
             assert_eq!(length(&part["categories"]), categories);
-            for column in ["item", "units", "share", "previous", "weeks"] {
+            for column in ["item", "units", "extended", "share", "previous", "weeks"] {
                 assert_eq!(length(&part[column]), rows, "{column}");
             }
             assert_eq!((length(&part["days"]), length(&part["measured"])), (rows * DAYS, 0));
@@ -454,11 +492,34 @@ mod tests {
         let details = RowDetails {
             days: [1.into(); DAYS],
             eligible: Aggregate { purchases: 0, units: 5.into(), amount: 0 },
+            window: None,
         };
         for (window_hours, expected) in [(150, Some(Decimal::of(5.into()))), (149, None)] {
             let mut packer = Packer::new(Measure::Units, window_hours);
             packer.add(&chart(0, vec!["a".to_owned()], Some(details)));
             assert_eq!(packer.finish().0.units, [expected]);
         }
+    }
+
+    #[test]
+    fn extended_windows_are_beside_the_figures_of_the_ranking_s_window() {
+        let of = |units: i32| Aggregate { purchases: 1, units: units.into(), amount: 0 };
+        let window = WindowFigures { item: Some(of(0)), category: of(3) };
+        let details = RowDetails { days: [1.into(); DAYS], eligible: of(5), window: Some(window) };
+        let mut packer = Packer::new(Measure::Units, 24);
+        packer.add(&chart(0, vec!["a".to_owned()], Some(details)));
+        let (directory, parts) = packer.finish();
+        assert_eq!(directory.units, [Some(Decimal::of(3.into()))]);
+        let part = unpacked(&parts[0]);
+        let (own, json) =
+            (&part["categories"][0], |text| serde_json::from_str::<Value>(text).expect("it is JSON"));
+        assert_eq!(
+            [&part["units"], &part["extended"], &part["share"]],
+            [&json("[0]"), &json("[1]"), &json("[0]")]
+        );
+        assert_eq!(
+            [&own["whole"]["units"], &own["others"]["units"], &own["extended"]],
+            [&json("3"), &json("3"), &json("[5,4]")]
+        );
     }
 }

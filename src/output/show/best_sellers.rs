@@ -5,15 +5,16 @@ use std::cmp::Reverse;
 use crate::formats::{Answer, Column, ColumnType, JsonField, Table, TableColumn, Value};
 use crate::show::error::{ShowError, unknown_category};
 use crate::show::movement::{dropped, movement};
-use crate::show::notes::{as_of, covered, decay, headers, hours};
+use crate::show::notes::{as_of, covered, decay, extended, headers, hours};
 use crate::show::question::{Question, Selection};
 use crate::terminal::{Cell, Style};
 use crate::text::{grouped, quoted};
 use topsell_core::model::Aggregate;
 use topsell_core::parquet_format::RankedRow;
+use topsell_core::rankings::RankingMetadata;
 use topsell_core::trends::{Movement, Trend, TrendEntry, Trends};
 
-const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 18] = [
     Column::new("category", ColumnType::Text).json(JsonField::Envelope),
     Column::new("rank", ColumnType::Integer),
     Column::new("item_id", ColumnType::Text),
@@ -28,6 +29,10 @@ const COLUMNS: [Column; 14] = [
     Column::new("weeks", ColumnType::Integer),
     Column::new("units_by_day", ColumnType::UnitsByDay),
     Column::new("units_week", ColumnType::Units),
+    Column::new("window_units", ColumnType::Units),
+    Column::new("window_purchases", ColumnType::Integer),
+    Column::new("window_amount", ColumnType::Amount),
+    Column::new("window_share_percent", ColumnType::Share),
 ];
 
 const SHOWN: [TableColumn; 11] = [
@@ -42,6 +47,21 @@ const SHOWN: [TableColumn; 11] = [
     TableColumn::minor("score", "score", 3),
     TableColumn::minor("purchases", "purchases", 2),
     TableColumn::minor("amount", "amount", 1),
+];
+/// The same where the window is extended: the figures of the ranking's window, and those by which the items are ordered.
+const SHOWN_EXTENDED: [TableColumn; 12] = [
+    TableColumn::essential("rank", "rank"),
+    TableColumn::essential("movement", "±"),
+    TableColumn::essential("item_id", "item"),
+    TableColumn::minor("name", "name", 9).cut_to(16),
+    TableColumn::minor("window_units", "units", 8),
+    TableColumn::minor("window_share_percent", "share", 7).or("-"),
+    TableColumn::minor("units", "units (extended)", 6),
+    TableColumn::minor("units_by_day", "7 days", 5),
+    TableColumn::minor("weeks", "weeks", 4),
+    TableColumn::minor("score", "score", 3),
+    TableColumn::minor("window_purchases", "purchases", 2),
+    TableColumn::minor("window_amount", "amount", 1),
 ];
 /// The second column where only changes are shown.
 const BEFORE: TableColumn = TableColumn::minor("previous_rank", "was", 10).or("-");
@@ -65,20 +85,17 @@ pub(super) fn best_sellers(
     // Items past the limit count among the others.
     let listed =
         if selection == Selection::All { question.limit.min(trend.places.len()) } else { trend.places.len() };
-    let shares = trend.shares(listed, facts.by);
+    let shares = Shares::of(&trend, listed, facts);
     let mut rows: Vec<Vec<Value>> = match selection {
         Selection::Dropped => trend.dropped.iter().map(|row| dropped_values(category, row)).collect(),
         _ => selected(&trend, selection)
             .into_iter()
-            .map(|at| {
-                let share = shares.as_ref().and_then(|(shares, _)| shares.get(at)).copied();
-                values(category, &trend.places[at], share)
-            })
+            .map(|at| values(category, &trend.places[at], shares.at(at)))
             .collect(),
     };
     rows.truncate(question.limit);
     let others = match selection {
-        Selection::All => shares.as_ref().and_then(|(_, share)| others(&trend, listed, *share)),
+        Selection::All => others(&trend, listed, &shares),
         _ => None,
     };
     Ok(Answer {
@@ -88,7 +105,7 @@ pub(super) fn best_sellers(
         envelope: envelope(trends, &trend, others.as_ref()),
         tables: vec![Table {
             footer: others.map(|others| others.row(&trend)).into_iter().collect(),
-            ..Table::new("items", &COLUMNS, rows).showing(shown(selection))
+            ..Table::new("items", &COLUMNS, rows).showing(shown(selection, &trend))
         }],
         ..Answer::default()
     })
@@ -102,8 +119,12 @@ fn selected(trend: &Trend, selection: Selection) -> Vec<usize> {
     };
     let mut selected: Vec<usize> = (0..trend.places.len()).collect();
     match selection {
-        Selection::Movers => {
-            selected.retain(|&at| moved(at) > 0);
+        Selection::Movers | Selection::Risers | Selection::Fallers => {
+            selected.retain(|&at| match trend.places[at].movement {
+                Movement::Up(_) => selection != Selection::Fallers,
+                Movement::Down(_) => selection != Selection::Risers,
+                _ => false,
+            });
             selected.sort_by_key(|&at| Reverse(moved(at)));
         }
         Selection::New => selected.retain(|&at| trend.places[at].movement == Movement::New),
@@ -112,8 +133,11 @@ fn selected(trend: &Trend, selection: Selection) -> Vec<usize> {
     selected
 }
 
-fn shown(selection: Selection) -> Vec<TableColumn> {
-    let mut shown = SHOWN.to_vec();
+fn shown(selection: Selection, trend: &Trend) -> Vec<TableColumn> {
+    let mut shown = match trend.is_extended() {
+        Some(true) if selection != Selection::Dropped => SHOWN_EXTENDED.to_vec(),
+        _ => SHOWN.to_vec(),
+    };
     if selection != Selection::All {
         shown.insert(1, BEFORE);
     }
@@ -128,6 +152,8 @@ fn title(trends: &Trends, category: Option<&str>, selection: Selection) -> Strin
     let what = match selection {
         Selection::All => return format!("Best sellers of {name}"),
         Selection::Movers => "Movers of",
+        Selection::Risers => "Risers of",
+        Selection::Fallers => "Fallers of",
         Selection::New => "New in",
         Selection::Dropped => "Dropped from",
     };
@@ -142,6 +168,7 @@ fn notes(trends: &Trends, row: Option<&RankedRow<'_>>, question: &Question) -> V
     if question.at.is_none() && trends.is_stale(question.now) == Some(true) {
         notes.push(Cell::of("stale").styled(Style::Bad));
     }
+    notes.extend(row.and_then(|row| extended(facts, row)));
     notes.extend(row.map(covered));
     notes.push(decay(facts));
     let zone = facts.days.as_ref().map(|days| days.zone.as_str()).filter(|zone| *zone != "UTC");
@@ -169,22 +196,59 @@ fn envelope(trends: &Trends, trend: &Trend, others: Option<&Others>) -> Vec<(&'s
         ("eligible_items", row.map(|row| row.eligible_items).into()),
         ("total", row.and_then(|row| row.details).map_or(Value::None, |details| details.eligible.into())),
         ("others", others.map_or(Value::None, Others::fields)),
+        ("ranking_window_hours", Value::Integer(facts.window_hours.into())),
+        (
+            "is_extended",
+            row.map(|row| Value::Flag(hours(row) > facts.window_hours.into())).unwrap_or(Value::None),
+        ),
+        ("window_total", trend.window_total().map_or(Value::None, Value::from)),
+        ("window_others", others.map_or(Value::None, Others::window_fields)),
     ]
 }
 
-fn values(category: Option<&str>, place: &TrendEntry, share: Option<u32>) -> Vec<Value> {
+/// The shares of the listed items and of the others, of the category's window and of the ranking's.
+struct Shares {
+    extended: Option<(Vec<u32>, u32)>,
+    window: Option<(Vec<u32>, u32)>,
+}
+
+impl Shares {
+    fn of(trend: &Trend, listed: usize, facts: &RankingMetadata) -> Shares {
+        let (extended, window) = (trend.shares(listed, facts.by), trend.window_shares(listed, facts.by));
+        Shares { extended, window }
+    }
+
+    /// Returns those of an item.
+    fn at(&self, at: usize) -> [Option<u32>; 2] {
+        let of = |shares: &Option<(Vec<u32>, u32)>| shares.as_ref()?.0.get(at).copied();
+        [of(&self.extended), of(&self.window)]
+    }
+}
+
+fn values(category: Option<&str>, place: &TrendEntry, shares: [Option<u32>; 2]) -> Vec<Value> {
     let row = &place.row;
     let mut values = plain_values(category, row);
     let details = row.details;
     values.extend([
         movement(place.movement),
         place.previous_rank.map(i64::from).into(),
-        share.map_or(Value::None, Value::Share),
+        shares[0].map_or(Value::None, Value::Share),
         Value::Integer(place.weeks.into()),
         details.map_or(Value::None, |details| Value::UnitsByDay(details.days.to_vec())),
         details.and_then(|details| details.week()).into(),
     ]);
+    values.extend(window_values(row.window_aggregate()));
+    values.push(shares[1].map_or(Value::None, Value::Share));
     values
+}
+
+/// Returns units, purchases and amount of the ranking's window.
+pub(super) fn window_values(aggregate: Option<Aggregate>) -> [Value; 3] {
+    [
+        aggregate.map(|aggregate| aggregate.units).into(),
+        aggregate.map(|aggregate| aggregate.purchases).into(),
+        aggregate.map_or(Value::None, |aggregate| Value::Amount(aggregate.amount)),
+    ]
 }
 
 /// Returns the values of a row of the previous ranking, which has no rank now.
@@ -215,17 +279,28 @@ struct Others {
     items: i64,
     aggregate: Aggregate,
     share: u32,
+    /// The same of the ranking's window; where the category's is extended, of all items that are not listed.
+    window: Option<Aggregate>,
+    window_share: Option<u32>,
 }
 
 /// Returns the eligible items after the first ones; nothing where there are no others.
-fn others(trend: &Trend, listed: usize, share: u32) -> Option<Others> {
+fn others(trend: &Trend, listed: usize, shares: &Shares) -> Option<Others> {
+    let share = shares.extended.as_ref()?.1;
     let first = &trend.places.first()?.row;
     let items = first.eligible_items.saturating_sub(i64::try_from(listed).unwrap_or(i64::MAX));
-    let mut aggregate = first.details?.eligible;
-    for place in &trend.places[..listed] {
-        aggregate = aggregate.minus(place.row.aggregate);
-    }
-    (items > 0).then_some(Others { items, aggregate, share })
+    let places = &trend.places[..listed];
+    let less = |whole: Aggregate, of: fn(&RankedRow<'_>) -> Option<Aggregate>| {
+        places.iter().fold(whole, |rest, place| rest.minus(of(&place.row).unwrap_or_default()))
+    };
+    let aggregate = less(first.details?.eligible, |row| Some(row.aggregate));
+    let window = match trend.is_extended() {
+        Some(true) => trend.window_total().map(|total| less(total, |row| row.window_aggregate())),
+        Some(false) => Some(aggregate),
+        None => None,
+    };
+    let window_share = shares.window.as_ref().map(|(_, others)| *others);
+    (items > 0).then_some(Others { items, aggregate, share, window, window_share })
 }
 
 impl Others {
@@ -247,7 +322,19 @@ impl Others {
         put("purchases", self.aggregate.purchases.into());
         put("amount", Value::Amount(self.aggregate.amount));
         put("share_percent", Value::Share(self.share));
+        let [units, purchases, amount] = window_values(self.window);
+        put("window_units", units);
+        put("window_purchases", purchases);
+        put("window_amount", amount);
+        put("window_share_percent", self.window_share.map_or(Value::None, Value::Share));
         row
+    }
+
+    /// Returns the figures of the ranking's window.
+    fn window_fields(&self) -> Value {
+        let Some(Value::Object(mut fields)) = self.window.map(Value::from) else { return Value::None };
+        fields.push(("share_percent", self.window_share.map_or(Value::None, Value::Share)));
+        Value::Object(fields)
     }
 
     fn fields(&self) -> Value {

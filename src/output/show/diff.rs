@@ -5,14 +5,14 @@ use hashbrown::HashMap;
 use crate::formats::{Answer, Column, ColumnType, JsonField, Table, TableColumn, Value};
 use crate::show::error::{ShowError, unknown_category};
 use crate::show::movement::{dropped, moved, movement};
-use crate::show::notes::{covered, decay};
+use crate::show::notes::{covered, decay, extended};
 use crate::show::question::Question;
 use crate::terminal::{Cell, Style};
 use crate::text::quoted;
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::Snapshot;
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 14] = [
     Column::new("category", ColumnType::Text).json(JsonField::Envelope),
     Column::new("rank", ColumnType::Integer),
     Column::new("previous_rank", ColumnType::Integer),
@@ -24,6 +24,9 @@ const COLUMNS: [Column; 11] = [
     Column::new("units_change", ColumnType::Units),
     Column::new("score", ColumnType::Number),
     Column::new("previous_score", ColumnType::Number),
+    Column::new("window_units", ColumnType::Units),
+    Column::new("previous_window_units", ColumnType::Units),
+    Column::new("window_units_change", ColumnType::Units),
 ];
 
 const SHOWN: [TableColumn; 10] = [
@@ -32,9 +35,9 @@ const SHOWN: [TableColumn; 10] = [
     TableColumn::essential("movement", "±"),
     TableColumn::essential("item_id", "item"),
     TableColumn::minor("name", "name", 9).cut_to(16),
-    TableColumn::minor("units", "units", 8).or("-"),
-    TableColumn::minor("previous_units", "were", 7).or("-"),
-    TableColumn::minor("units_change", "change", 6),
+    TableColumn::minor("window_units", "units", 8).or("-"),
+    TableColumn::minor("previous_window_units", "were", 7).or("-"),
+    TableColumn::minor("window_units_change", "change", 6).or("-"),
     TableColumn::minor("score", "score", 2).or("-"),
     TableColumn::minor("previous_score", "was", 1).or("-"),
 ];
@@ -60,6 +63,7 @@ pub(super) fn diff(
     rows.truncate(question.limit);
     let (then, now) = (before.metadata(), after.metadata());
     let mut notes = vec![Cell::of(&format!("{} compared with {}", now.as_of, then.as_of)).styled(Style::Dim)];
+    notes.extend(extended(now, first));
     notes.extend([covered(first), decay(now)]);
     if !now.is_like(then) {
         notes.push(Cell::of("ranked with different settings").styled(Style::Bad));
@@ -85,6 +89,9 @@ fn values(category: Option<&str>, new: Option<&RankedRow<'_>>, old: Option<&Rank
     let units = |row: Option<&RankedRow<'_>>| row.map(|row| row.aggregate.units);
     let score = |row: Option<&RankedRow<'_>>| row.map_or(Value::None, |row| Value::Number(row.score));
     let change = units(new).unwrap_or_default().checked_sub(units(old).unwrap_or_default());
+    let window = |row: Option<&RankedRow<'_>>| Some(row?.window_aggregate()?.units);
+    // An item that one of them does not list may have sold all the same.
+    let window_change = window(new).zip(window(old)).and_then(|(new, old)| new.checked_sub(old));
     vec![
         category.into(),
         rank(new),
@@ -97,5 +104,8 @@ fn values(category: Option<&str>, new: Option<&RankedRow<'_>>, old: Option<&Rank
         change.into(),
         score(new),
         score(old),
+        window(new).into(),
+        window(old).into(),
+        window_change.into(),
     ]
 }

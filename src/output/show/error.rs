@@ -16,6 +16,8 @@ pub enum ShowError {
     UnknownItem { item_id: String, suggestions: Vec<String> },
     #[error("no published ranking ends at or before {moment}")]
     NoneAt { moment: Timestamp, oldest: Option<Timestamp> },
+    #[error("no ranking was published under the name `{name}`")]
+    UnknownName { name: String, names: Vec<String> },
     #[error("there is no earlier ranking with the same settings to compare with")]
     NothingBefore,
     #[error("no ranked item has `{text}` in its name or id")]

@@ -1,6 +1,7 @@
 //! An item's rank over the published rankings that are kept.
 
 use crate::formats::{Answer, Column, ColumnType, JsonField, Table, TableColumn, Value};
+use crate::show::best_sellers::window_values;
 use crate::show::error::{ShowError, unknown_item};
 use crate::show::notes::as_of;
 use crate::show::question::Question;
@@ -11,7 +12,7 @@ use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::{RetainedRanking, Snapshot, retained_rankings};
 use topsell_core::storage::Store;
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 12] = [
     Column::new("category", ColumnType::Text).json(JsonField::Envelope),
     Column::new("item_id", ColumnType::Text).json(JsonField::Envelope),
     Column::new("as_of", ColumnType::Moment),
@@ -20,15 +21,19 @@ const COLUMNS: [Column; 8] = [
     Column::new("units", ColumnType::Units),
     Column::new("purchases", ColumnType::Integer),
     Column::new("amount", ColumnType::Amount),
+    Column::new("window_units", ColumnType::Units),
+    Column::new("window_purchases", ColumnType::Integer),
+    Column::new("window_amount", ColumnType::Amount),
+    Column::new("is_extended", ColumnType::Flag),
 ];
 
 const SHOWN: [TableColumn; 6] = [
     TableColumn::essential("as_of", "as of"),
     TableColumn::essential("rank", "rank").or("-"),
-    TableColumn::minor("units", "units", 4),
+    TableColumn::minor("window_units", "units", 4),
     TableColumn::minor("score", "score", 3),
-    TableColumn::minor("purchases", "purchases", 2),
-    TableColumn::minor("amount", "amount", 1),
+    TableColumn::minor("window_purchases", "purchases", 2),
+    TableColumn::minor("window_amount", "amount", 1),
 ];
 
 /// A ranking, and where the item stood in it, if it did.
@@ -88,8 +93,8 @@ fn moments(
     category: Option<&str>,
 ) -> Result<(Vec<Moment>, usize), ShowError> {
     let mut kept: Vec<RetainedRanking> = retained_rankings(store)?;
-    kept.retain(|kept| kept.as_of <= newest.metadata().as_of);
-    // Of rankings with the same end, the last published one counts.
+    kept.retain(|kept| kept.as_of <= newest.metadata().as_of && kept.may_be_like(newest.metadata()));
+    // Of rankings by the same rules with the same end, the last published one counts.
     let is_last = |at: usize| kept.get(at + 1).is_none_or(|next| next.as_of != kept[at].as_of);
     let last: Vec<&RetainedRanking> = (0..kept.len()).filter(|&at| is_last(at)).map(|at| &kept[at]).collect();
     let count = last.len();
@@ -109,7 +114,7 @@ fn moments(
 
 fn values(item_id: &str, category: Option<&str>, moment: &Moment) -> Vec<Value> {
     let row = moment.row.as_ref();
-    vec![
+    let mut values = vec![
         category.into(),
         item_id.into(),
         moment.as_of.into(),
@@ -118,5 +123,9 @@ fn values(item_id: &str, category: Option<&str>, moment: &Moment) -> Vec<Value> 
         row.map(|row| row.aggregate.units).into(),
         row.map(|row| row.aggregate.purchases).into(),
         row.map_or(Value::None, |row| Value::Amount(row.aggregate.amount)),
-    ]
+    ];
+    // In older rankings the figures are of the category's window.
+    values.extend(window_values(row.and_then(RankedRow::window_aggregate)));
+    values.push(row.and_then(RankedRow::is_extended).map_or(Value::None, Value::Flag));
+    values
 }

@@ -12,16 +12,16 @@ use crate::show::question::Question;
 use crate::show::unlisted::{Unlisted, unlisted, unlisted_values};
 use crate::terminal::{Cell, Style};
 use crate::text::quoted;
-use topsell_core::counts::{CountQuery, first_and_last};
+use topsell_core::counts::{CountQuery, by_hour, first_and_last};
 use topsell_core::lake::{LakeError, UncommittedBatch};
-use topsell_core::model::{DayUnits, Hour, Timestamp, Units, Zone};
+use topsell_core::model::{AggregateOverflow, Hour, Timestamp, Units, Zone};
 use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::RankingMetadata;
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::Store;
-use topsell_core::trends::{Trend, Trends};
+use topsell_core::trends::{ItemPlace, Trends};
 
-const COLUMNS: [Column; 16] = [
+const COLUMNS: [Column; 19] = [
     Column::new("item_id", ColumnType::Text).json(JsonField::Envelope),
     Column::new("category", ColumnType::Text),
     Column::new("rank", ColumnType::Integer),
@@ -38,20 +38,24 @@ const COLUMNS: [Column; 16] = [
     Column::new("below_score", ColumnType::Number),
     Column::new("window_from", ColumnType::Moment),
     Column::new("as_of", ColumnType::Moment),
+    Column::new("window_units", ColumnType::Units),
+    Column::new("window_share_percent", ColumnType::Share),
+    Column::new("is_extended", ColumnType::Flag),
 ];
 
-const SHOWN: [TableColumn; 11] = [
+const SHOWN: [TableColumn; 12] = [
     TableColumn::essential("category", "category").or("(the whole shop)"),
     TableColumn::essential("rank", "rank"),
     TableColumn::minor("eligible_items", "of", 9),
     TableColumn::minor("movement", "±", 8),
-    TableColumn::minor("units", "units", 7),
-    TableColumn::minor("share_percent", "share", 5),
+    TableColumn::minor("window_units", "units", 7),
+    TableColumn::minor("window_share_percent", "share", 5).or("-"),
     TableColumn::minor("weeks", "weeks", 1),
     TableColumn::minor("score", "score", 6),
     TableColumn::minor("above_item_id", "above", 4).or("-"),
     TableColumn::minor("below_item_id", "below", 4).or("-"),
-    TableColumn::minor("window_from", "from", 2),
+    TableColumn::minor("window_from", "ranked from", 3),
+    TableColumn::minor("units", "units then", 2),
 ];
 
 const DAY_COLUMNS: [Column; 4] = [
@@ -86,12 +90,8 @@ pub(super) fn item(
         return Err(unknown_item(snapshot, item_id)?);
     }
     let name = rows.iter().find_map(|row| row.name.as_deref());
-    let mut places: Vec<Vec<Value>> = Vec::with_capacity(rows.len());
-    for row in &rows {
-        if let Some(trend) = trends.category(row.category.as_deref())? {
-            places.extend(values(&trend, snapshot.metadata(), item_id));
-        }
-    }
+    let mut places: Vec<Vec<Value>> =
+        trends.item(item_id)?.iter().map(|place| values(place, snapshot.metadata(), item_id)).collect();
     for (category, place) in &unlisted {
         if !rows.iter().any(|row| row.category.as_deref() == category.as_deref()) {
             places.push(unlisted_values(trends, item_id, category.as_deref(), place, &COLUMNS)?);
@@ -133,7 +133,7 @@ pub(super) fn item(
     // The hours of a score are never cut.
     places.truncate(question.limit);
     tables.push(Table::new("places", &COLUMNS, places).titled("Ranks".to_owned()).showing(SHOWN));
-    tables.extend(days(trends, &rows, &unlisted));
+    tables.extend(days((store, uncommitted), trends, item_id, &rows, &unlisted)?);
     let title = [Some(item_id), name].into_iter().flatten().map(quoted).collect::<Vec<_>>().join("  ");
     let headers = headers(facts, trends.is_stale(question.now), question);
     Ok(Answer { title, notes, headers, envelope, tables, ..Answer::default() })
@@ -156,34 +156,35 @@ fn sales(
     }
 }
 
-/// Returns the values of an item's row, if a category's ranking has it.
-fn values(trend: &Trend, facts: &RankingMetadata, item_id: &str) -> Option<Vec<Value>> {
-    let at = trend.places.iter().position(|place| place.row.item_id == item_id)?;
-    let shares = trend.shares(trend.places.len(), facts.by);
-    let share = shares.and_then(|(shares, _)| shares.get(at).copied());
-    let place = &trend.places[at];
-    let above = at.checked_sub(1).map(|above| &trend.places[above].row);
-    let below = trend.places.get(at + 1).map(|below| &below.row);
-    let id = |row: Option<&RankedRow<'_>>| Value::from(row.map(|row| &*row.item_id));
-    let score = |row: Option<&RankedRow<'_>>| row.map_or(Value::None, |row| Value::Number(row.score));
-    Some(vec![
+/// Returns the values of an item's row.
+fn values(place: &ItemPlace, facts: &RankingMetadata, item_id: &str) -> Vec<Value> {
+    let ItemPlace { entry, above, below, share, window_share } = place;
+    let row = &entry.row;
+    let shown = |share: &Option<u32>| share.map_or(Value::None, Value::Share);
+    let id = |beside: &Option<(String, f64)>| Value::from(beside.as_ref().map(|(item_id, _)| &**item_id));
+    let score =
+        |beside: &Option<(String, f64)>| beside.as_ref().map_or(Value::None, |of| Value::Number(of.1));
+    vec![
         item_id.into(),
-        trend.category.as_deref().into(),
-        Value::Integer(place.row.rank.into()),
-        place.row.eligible_items.into(),
-        movement(place.movement),
-        place.previous_rank.map(i64::from).into(),
-        Value::Integer(place.weeks.into()),
-        place.row.aggregate.units.into(),
-        share.map_or(Value::None, Value::Share),
-        Value::Number(place.row.score),
+        row.category.as_deref().into(),
+        Value::Integer(row.rank.into()),
+        row.eligible_items.into(),
+        movement(entry.movement),
+        entry.previous_rank.map(i64::from).into(),
+        Value::Integer(entry.weeks.into()),
+        row.aggregate.units.into(),
+        shown(share),
+        Value::Number(row.score),
         id(above),
         score(above),
         id(below),
         score(below),
-        place.row.window_from.into(),
+        row.window_from.into(),
         facts.as_of.into(),
-    ])
+        row.window_aggregate().map(|aggregate| aggregate.units).into(),
+        shown(window_share),
+        row.is_extended().map_or(Value::None, Value::Flag),
+    ]
 }
 
 /// Returns a row's category; the whole shop comes before all others.
@@ -194,21 +195,28 @@ fn category_of(values: &[Value]) -> Option<&str> {
     }
 }
 
-/// Returns the units of each of the last seven days, as the place with the most units has them: the
-/// whole shop, if the item ranks there.
+/// Returns the units that the whole shop sold of the item on each of the last seven days: as the ranking has them, if
+/// the item is on the shop's list, and otherwise as the lake has them now.
 fn days(
+    (store, uncommitted): (&Store, &[Arc<UncommittedBatch>]),
     trends: &Trends,
+    item_id: &str,
     rows: &[RankedRow<'_>],
     unlisted: &BTreeMap<Option<String>, Unlisted>,
-) -> Option<Table<'static>> {
-    let days = trends.current().metadata().days.as_ref()?;
-    let zone = Zone::named(&days.zone).ok()?;
-    let as_of = trends.current().metadata().as_of;
-    let listed = rows.iter().filter_map(|row| row.details).map(|details| details.days);
+) -> Result<Option<Table<'static>>, ShowError> {
+    let facts = trends.current().metadata();
+    let Some(days) = facts.days.as_ref() else { return Ok(None) };
+    let Ok(zone) = Zone::named(&days.zone) else { return Ok(None) };
+    let listed = rows.iter().filter(|row| row.category.is_none()).find_map(|row| row.details);
     // Totals of another time have other days.
-    let others = unlisted.values().filter(|place| place.as_of == as_of).map(|place| place.days);
-    let week = |days: &DayUnits| days.iter().map(|units| i128::from(units.ten_thousandths())).sum::<i128>();
-    let widest = listed.chain(others).max_by_key(week)?;
+    let below = unlisted.get(&None).filter(|place| place.as_of == facts.as_of).map(|place| place.days);
+    let units = match listed.map(|details| details.days).or(below) {
+        Some(units) => units.to_vec(),
+        None => match days_of_lake((store, uncommitted), facts, &days.starts, item_id) {
+            Err(RollupError::Lake(LakeError::Missing { .. })) => return Ok(None),
+            units => units?,
+        },
+    };
     let row = |(from, units): (&Timestamp, &Units)| {
         let date = zone.day_of(from.hour());
         vec![
@@ -218,7 +226,27 @@ fn days(
             (*units).into(),
         ]
     };
-    let rows: Vec<_> = days.starts.iter().zip(&widest).map(row).collect();
+    let rows: Vec<_> = days.starts.iter().zip(&units).map(row).collect();
     let title = format!("Units by day, {}", days.zone);
-    Some(Table::new("days", &DAY_COLUMNS, rows).titled(title).showing(DAYS_SHOWN))
+    Ok(Some(Table::new("days", &DAY_COLUMNS, rows).titled(title).showing(DAYS_SHOWN)))
+}
+
+/// Returns the units of an item in the whole shop on days that begin at some times, the last up to the ranking's end.
+fn days_of_lake(
+    (store, uncommitted): (&Store, &[Arc<UncommittedBatch>]),
+    facts: &RankingMetadata,
+    starts: &[Timestamp],
+    item_id: &str,
+) -> Result<Vec<Units>, RollupError> {
+    let Some(first) = starts.first() else { return Ok(Vec::new()) };
+    let hours = first.hour()..facts.as_of.hour();
+    let counted = CountQuery { event_types: &facts.event_types, hours, category: None, uncommitted };
+    let sold = by_hour(store, &counted, &[item_id])?.remove(item_id).unwrap_or_default();
+    let mut units = vec![Units::ZERO; starts.len()];
+    for (hour, aggregate) in sold {
+        let day = starts.partition_point(|start| start.hour() <= hour).saturating_sub(1);
+        let sum = units[day].checked_add(aggregate.units);
+        units[day] = sum.ok_or_else(|| AggregateOverflow::of(item_id))?;
+    }
+    Ok(units)
 }

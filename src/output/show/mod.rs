@@ -20,6 +20,6 @@ mod unlisted;
 mod view;
 
 pub use error::ShowError;
-pub use options::ShowOptions;
+pub use options::{MOVEMENT_SINCE, ShowOptions};
 pub use question::{Order, Question, Selection, View};
 pub use view::{Sources, answer};

@@ -34,6 +34,23 @@ pub(super) fn headers(
     age.into_iter().chain(stale).collect()
 }
 
+/// Returns the length of the ranking's window.
+pub(super) fn window(hours: u32) -> Cell {
+    Cell::of(&format!("units of {} h", grouped(&hours.to_string()))).styled(Style::Dim)
+}
+
+/// Returns that a category's window is extended, and why; nothing where it is not, or an older ranking does not tell.
+pub(super) fn extended(facts: &RankingMetadata, row: &RankedRow<'_>) -> Option<Cell> {
+    if i64::from(facts.window_hours) >= hours(row) {
+        return None;
+    }
+    let in_hours = |hours: i64| format!("{} h", grouped(&hours.to_string()));
+    let (whole, own) = (in_hours(hours(row)), in_hours(facts.window_hours.into()));
+    let why =
+        facts.min_items.map_or(String::new(), |items| format!(": fewer than {items} items sold in {own}"));
+    Some(Cell::of(&format!("window extended to {whole}{why}")))
+}
+
 /// Returns which hours a category's ranking covers.
 pub(super) fn covered(row: &RankedRow<'_>) -> Cell {
     let hours = hours(row);

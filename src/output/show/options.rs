@@ -4,7 +4,12 @@
 
 use crate::show::question::{Order, Question, Selection, View};
 use crate::text::BadOption;
-use topsell_core::model::{Timestamp, Zone, check_path, parse_moment};
+use topsell_core::model::{Timestamp, Zone, check_path, parse_moment, parse_seconds};
+use topsell_core::rankings::RankingName;
+use topsell_core::trends::Since;
+
+/// How much older the ranking is that movements are since, unless another time is asked for.
+pub const MOVEMENT_SINCE: Since = Since::Before(24 * 3_600);
 
 /// The options of a question; `prefix` is what stands in front of the names of options in messages.
 #[derive(Clone, Debug, Default)]
@@ -12,8 +17,13 @@ pub struct ShowOptions {
     pub prefix: &'static str,
     pub category: Option<String>,
     pub limit: Option<usize>,
+    pub name: Option<String>,
     pub at: Option<String>,
+    /// A duration before the ranking, or a time; the default is [`MOVEMENT_SINCE`].
+    pub since: Option<String>,
     pub movers: bool,
+    pub risers: bool,
+    pub fallers: bool,
     pub new: bool,
     pub dropped: bool,
     pub categories: bool,
@@ -36,7 +46,16 @@ impl ShowOptions {
         let mut notes = Vec::new();
         let at = self.at.as_deref().map(|text| self.moment("at", text, now, &mut notes)).transpose()?;
         let limit = self.limit.unwrap_or(usize::MAX);
-        Ok((Question { view: self.view(now, &mut notes)?, at, limit, now }, notes))
+        let name = self.name.as_deref().map(RankingName::parse).transpose();
+        let name = name.map_err(|e| BadOption::new(format!("{}name {e}", self.prefix)))?.unwrap_or_default();
+        let since = match self.since.as_deref().map(|text| (text, parse_seconds(text))) {
+            None => MOVEMENT_SINCE,
+            // Before the ranking's own time, which may be long ago.
+            Some((_, Ok(seconds))) => Since::Before(seconds),
+            Some((text, Err(_))) => Since::At(self.moment("since", text, now, &mut notes)?),
+        };
+        let view = self.view(now, &mut notes)?;
+        Ok((Question { view, name, at, since, limit, now }, notes))
     }
 
     /// Checks that the options go together.
@@ -47,6 +66,8 @@ impl ShowOptions {
             ("history", self.history.is_some()),
             ("diff", !self.diff.is_empty()),
             ("movers", self.movers),
+            ("risers", self.risers),
+            ("fallers", self.fallers),
             ("new", self.new),
             ("dropped", self.dropped),
             ("categories", self.categories),
@@ -64,6 +85,9 @@ impl ShowOptions {
             }
             ["diff"] if self.at.is_some() => {
                 refuse(format!("{prefix}diff and {prefix}at cannot be used together"))
+            }
+            ["diff" | "history" | "categories" | "search"] if self.since.is_some() => {
+                refuse(format!("{prefix}{} and {prefix}since cannot be used together", views[0]))
             }
             ["diff"] if self.diff.len() != 2 => refuse(format!("{prefix}diff needs two moments")),
             _ if self.explain && self.item.is_none() => refuse(format!("{prefix}explain needs {prefix}item")),
@@ -96,12 +120,15 @@ impl ShowOptions {
             let between = [self.moment("diff", before, now, notes)?, self.moment("diff", after, now, notes)?];
             return Ok(View::Diff { category, between });
         }
-        let selection = match (self.movers, self.new, self.dropped) {
-            (true, ..) => Selection::Movers,
-            (_, true, _) => Selection::New,
-            (.., true) => Selection::Dropped,
-            _ => Selection::All,
-        };
+        let selections = [
+            (self.movers, Selection::Movers),
+            (self.risers, Selection::Risers),
+            (self.fallers, Selection::Fallers),
+            (self.new, Selection::New),
+            (self.dropped, Selection::Dropped),
+        ];
+        let chosen = selections.into_iter().find_map(|(is_chosen, selection)| is_chosen.then_some(selection));
+        let selection = chosen.unwrap_or(Selection::All);
         Ok(View::BestSellers { category, selection })
     }
 

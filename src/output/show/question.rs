@@ -1,13 +1,19 @@
 //! What is asked of the published rankings.
 
 use topsell_core::model::Timestamp;
+use topsell_core::rankings::RankingName;
+use topsell_core::trends::Since;
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     pub view: View,
-    /// The newest ranking that ends no later; the newest of all for `None`.
+    /// Whose ranking.
+    pub name: RankingName,
+    /// The newest ranking that ends no later; the one that the name shows for `None`.
     pub at: Option<Timestamp>,
+    /// Since when movements are.
+    pub since: Since,
     /// Rows to show at most.
     pub limit: usize,
     pub now: Timestamp,
@@ -47,6 +53,10 @@ pub enum Selection {
     All,
     /// Those with another rank than before, the largest change first.
     Movers,
+    /// Those with a better rank than before.
+    Risers,
+    /// Those with a worse rank than before.
+    Fallers,
     /// Those that were not in the ranking before.
     New,
     /// Those that were in the ranking before and are not any more.

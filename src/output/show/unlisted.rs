@@ -13,6 +13,7 @@ use topsell_core::trends::Trends;
 pub(super) struct Unlisted {
     rank: i64,
     units: Units,
+    window_units: Option<Units>,
     score: f64,
     pub days: DayUnits,
     pub as_of: Timestamp,
@@ -32,12 +33,13 @@ pub(super) fn unlisted(
     let fit = |totals: &ItemTotals| totals.metadata.as_of <= facts.as_of && totals.metadata.is_like(facts);
     let Some(totals) = ItemTotals::current(store)?.filter(fit) else { return Ok(places) };
     for row in totals.item(item_id)? {
-        let (units, score, days, as_of) = (row.units, row.score, row.days, totals.metadata.as_of);
+        let (units, window_units, score, days) = (row.units, row.window_units, row.score, row.days);
+        let as_of = totals.metadata.as_of;
         let ranks = row.ranks.into_iter().map(|(category, rank)| (Some(category), rank));
         for (category, rank) in ranks.chain(row.shop_rank.map(|rank| (None, rank))) {
             let beside = totals.ranked(category.as_deref(), &[rank - 1, rank + 1])?;
             let beside = beside.into_iter().map(|(rank, row)| (rank, row.item_id, row.score)).collect();
-            places.insert(category, Unlisted { rank, units, score, days, as_of, beside });
+            places.insert(category, Unlisted { rank, units, window_units, score, days, as_of, beside });
         }
     }
     Ok(places)
@@ -62,6 +64,7 @@ pub(super) fn unlisted_values(
     put("rank", place.rank.into());
     put("eligible_items", listed.first().map(|row| row.eligible_items).into());
     put("units", place.units.into());
+    put("window_units", place.window_units.into());
     put("score", Value::Number(place.score));
     for (rank, item_id, score) in &place.beside {
         let side = if *rank < place.rank { "above" } else { "below" };

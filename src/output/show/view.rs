@@ -13,7 +13,9 @@ use crate::show::question::{Question, View};
 use crate::show::search::search;
 use topsell_core::lake::UncommittedBatch;
 use topsell_core::model::Timestamp;
-use topsell_core::rankings::{RankingCache, Snapshot, SnapshotError, retained_rankings};
+use topsell_core::rankings::{
+    RankingCache, RankingName, Snapshot, SnapshotError, ranking_names, retained_rankings,
+};
 use topsell_core::storage::Store;
 use topsell_core::trends::Trends;
 
@@ -28,24 +30,39 @@ pub struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    fn current(&self) -> Result<Snapshot, SnapshotError> {
+    fn current(&self, name: &RankingName) -> Result<Snapshot, SnapshotError> {
         match self.held {
-            Some((held, now)) => held.current(self.store, now),
-            None => Snapshot::current(self.store),
+            Some((held, now)) => held.current(self.store, name, now),
+            None => Snapshot::named(self.store, name),
         }
     }
 
-    fn opened(&self, at: Option<Timestamp>) -> Result<Snapshot, ShowError> {
-        let Some(moment) = at else { return Ok(self.current()?) };
-        match Snapshot::at(self.store, moment) {
+    fn opened(&self, name: &RankingName, at: Option<Timestamp>) -> Result<Snapshot, ShowError> {
+        let Some(moment) = at else {
+            return match self.current(name) {
+                Err(SnapshotError::None) => Err(self.unknown_name(name)?),
+                snapshot => Ok(snapshot?),
+            };
+        };
+        match Snapshot::at(self.store, name, moment) {
             Err(SnapshotError::None) => {
                 // Without any ranking there is more to do than to name another time.
-                self.current()?;
-                let oldest = retained_rankings(self.store)?.first().map(|kept| kept.as_of);
+                let shown = self.opened(name, None)?;
+                let mut kept = retained_rankings(self.store)?.into_iter();
+                let oldest = kept.find(|kept| kept.may_be_like(shown.metadata())).map(|kept| kept.as_of);
                 Err(ShowError::NoneAt { moment, oldest })
             }
             snapshot => Ok(snapshot?),
         }
+    }
+
+    /// Returns the error that a name has no ranking, with those that have one.
+    fn unknown_name(&self, name: &RankingName) -> Result<ShowError, SnapshotError> {
+        let names: Vec<String> = ranking_names(self.store)?.iter().map(ToString::to_string).collect();
+        Ok(match names.is_empty() {
+            true => SnapshotError::None.into(),
+            false => ShowError::UnknownName { name: name.to_string(), names },
+        })
     }
 }
 
@@ -56,18 +73,20 @@ impl Sources<'_> {
 /// what there is instead.
 pub fn answer(sources: &Sources<'_>, question: &Question) -> Result<Answer<'static>, ShowError> {
     let (store, uncommitted) = (sources.store, sources.uncommitted);
-    let snapshot = sources.opened(question.at)?;
+    let snapshot = sources.opened(&question.name, question.at)?;
+    let trends = |snapshot| Trends::of(store, snapshot, question.since);
     match &question.view {
         View::BestSellers { category, selection } => {
-            best_sellers(&Trends::of(store, snapshot)?, category.as_deref(), *selection, question)
+            best_sellers(&trends(snapshot)?, category.as_deref(), *selection, question)
         }
         View::Categories(order) => categories(&snapshot, *order, question),
         View::Item { item_id, explained } => {
             let explained = explained.as_ref().map(Option::as_deref);
-            item((store, uncommitted), &Trends::of(store, snapshot)?, item_id, explained, question)
+            item((store, uncommitted), &trends(snapshot)?, item_id, explained, question)
         }
         View::Diff { category, between } => {
-            let [before, after] = [sources.opened(Some(between[0]))?, sources.opened(Some(between[1]))?];
+            let opened = |moment| sources.opened(&question.name, Some(moment));
+            let [before, after] = [opened(between[0])?, opened(between[1])?];
             diff(&before, &after, category.as_deref(), question)
         }
         View::History { category, item_id } => {

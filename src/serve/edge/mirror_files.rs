@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <edge-dir>/held/ranking~current.list    the list as it was last written, with its hash
-//! <edge-dir>/held/synced.json             {"ranking/current":1767830400000000,…}: when each was last synced
+//! <edge-dir>/held/synced.json             {"ranking/default":1767830400000000,…}: when each was last synced
 //! ```
 //!
 //! Invariant: a file that is damaged is none.

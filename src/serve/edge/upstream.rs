@@ -6,7 +6,7 @@ use topsell_lists::{ClientError, ListClient, ListName};
 use crate::edge::config::EdgeConfig;
 
 /// The list that stands for all of a server's where only the server matters.
-const ANY: &str = "ranking/current";
+const ANY: &str = "ranking/default";
 
 /// What a followed server has answered to a write.
 pub enum Forwarded {

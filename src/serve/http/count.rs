@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::http::answers::{error, tagged};
 use crate::http::lake_answers::{from_lake, json};
-use crate::http::parameters::ParameterKind::{Flag, Text, Texts};
+use crate::http::parameters::ParameterKind::{Flag, Number, Text, Texts};
 use crate::http::parameters::{Parameter, Parameters};
 use crate::http::state::State;
 use crate::live::Recent;
@@ -19,7 +19,7 @@ use topsell_output::answers::{CountOptions, CountQuestion, Statistic, TimeRangeO
 
 /// The parameters, which are the options of `topsell count`.
 pub const COUNT_PARAMETERS: &[Parameter] = &[
-    Parameter::new("item", Texts, "An item; once for each"),
+    Parameter::new("item", Texts, "An item; once for each; without any, all items are counted together"),
     Parameter::new(
         "last",
         Text,
@@ -34,6 +34,7 @@ pub const COUNT_PARAMETERS: &[Parameter] = &[
     Parameter::new("event_type", Texts, "Event types to include"),
     Parameter::new("subtract", Texts, "Event types whose units and amounts are subtracted"),
     Parameter::new("category", Text, "Only what was sold in this category or below it"),
+    Parameter::new("top", Number, "Without items, also the items that sold most units, so many"),
     Parameter::new("stat", Texts, "Only these statistics of the quantities: count, sum, mean"),
 ];
 
@@ -67,13 +68,19 @@ pub async fn count(
             Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
         };
     }
-    from_lake(state, &headers, &[], move |store, uncommitted| question.answer(store, uncommitted, json)).await
+    from_lake(state, &headers, &[], move |store, uncommitted| {
+        Ok(question.answer(store, uncommitted, |mut answer| {
+            answer.notes.clear();
+            json(answer)
+        })?)
+    })
+    .await
 }
 
 /// Returns what each item has sold, once for an item that is asked for twice; none where only the lake tells.
 fn from_memory<'a>(recent: &Recent, question: &'a CountQuestion) -> Option<Vec<(&'a str, ByHour)>> {
     let query = question.query();
-    if query.category.is_some() {
+    if query.category.is_some() || question.is_of_all() {
         return None;
     }
     let mut seen = HashSet::new();
@@ -98,14 +105,19 @@ fn options_of(
         let text = str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())?;
         let lines = text.lines().filter(|line| !line.is_empty());
         items.extend(lines.take(state.limits.items + 1).map(str::to_owned));
-    } else if items.is_empty() {
-        return Err("the parameter `item` is missing; pass it once for each item".to_owned());
+    }
+    let top = parameters
+        .one("top")?
+        .map(|text| text.parse::<usize>().map_err(|_| format!("top=`{text}` is not a number of items")));
+    if top.is_some() && (is_post || !items.is_empty()) {
+        return Err("top and items cannot be used together".to_owned());
     }
     let max = state.limits.items;
     if items.len() > max {
         return Err(format!("too many items in one request; at most {max}"));
     }
     Ok(CountOptions {
+        all: items.is_empty() && !is_post,
         items,
         range: range_of(state, &parameters)?,
         exact_times: parameters.flag("exact_times")?,
@@ -114,6 +126,7 @@ fn options_of(
         event_types: event_types_of(state, &parameters),
         subtract: subtract_of(state, &parameters),
         category: parameters.one("category")?,
+        top: top.transpose()?,
     })
 }
 

@@ -22,12 +22,13 @@ use crate::http::state::State;
 use crate::http::status::health;
 use crate::http::versioned_lists::{all_lists, read_list};
 use topsell_core::model::check_path;
+use topsell_core::rankings::RankingName;
 use topsell_lists::{ListName, time_text};
 
-/// The ranking that is answered, and the key of the whole shop in it.
-const RANKING: &str = "ranking/current";
+/// The key of the whole shop in a ranking.
 const WHOLE_SHOP: &str = "/";
 const CATEGORY: &str = "category";
+const NAME: &str = "name";
 /// Ends of the paths of other forms of a list.
 const FORMS: [&str; 2] = [".txt", ".hosts"];
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -91,11 +92,10 @@ async fn show(Shared(edge): Shared<Edge>, request: Request) -> Response<Body> {
     if let Err(refused) = permitted(&edge.state, Access::Read, &request) {
         return *refused;
     }
-    let key = match key_of(request.uri().query()) {
-        Ok(key) => key,
+    let (name, key) = match asked_for(request.uri().query()) {
+        Ok(asked_for) => asked_for,
         Err(refused) => return *refused,
     };
-    let name = ListName::parse(RANKING).expect("it is a name");
     let (mirror, freshness) = match edge.fresh(&name) {
         Ok(fresh) => fresh,
         Err(refused) => return *refused,
@@ -111,11 +111,12 @@ async fn show(Shared(edge): Shared<Edge>, request: Request) -> Response<Body> {
     }
 }
 
-/// Returns the key of the category that is asked for; everything else is for the server that is followed.
-fn key_of(query: Option<&str>) -> Result<String, Box<Response<Body>>> {
+/// Returns the list of the ranking and the key of the category that are asked for; everything else is for the server that
+/// is followed.
+fn asked_for(query: Option<&str>) -> Result<(ListName, String), Box<Response<Body>>> {
     let bad = |what: String| Box::new(error(StatusCode::BAD_REQUEST, &what));
     let parameters = Parameters::of(query, SHOW_PARAMETERS).map_err(bad)?;
-    let others = SHOW_PARAMETERS.iter().filter(|of| of.name != CATEGORY);
+    let others = SHOW_PARAMETERS.iter().filter(|of| ![CATEGORY, NAME].contains(&of.name));
     if let Some(other) = others.into_iter().find(|of| !parameters.all(of.name).is_empty()) {
         let what = format!("`{}` is not answered here", other.name);
         let hint =
@@ -124,7 +125,12 @@ fn key_of(query: Option<&str>) -> Result<String, Box<Response<Body>>> {
     }
     let category = parameters.one(CATEGORY).map_err(bad)?;
     let key = category.map(|text| check_path(&text).map_err(|e| bad(format!("category=`{text}` {e}"))));
-    Ok(key.transpose()?.unwrap_or_else(|| WHOLE_SHOP.to_owned()))
+    let name = parameters.one(NAME).map_err(bad)?;
+    let name =
+        name.map(|text| RankingName::parse(&text).map_err(|e| bad(format!("name {e}")))).transpose()?;
+    let list = ListName::of_ranking(name.unwrap_or_default().as_str());
+    let list = list.map_err(|e| bad(e.to_string()))?;
+    Ok((list, key.transpose()?.unwrap_or_else(|| WHOLE_SHOP.to_owned())))
 }
 
 async fn get_lists(Shared(edge): Shared<Edge>, request: Request) -> Response<Body> {

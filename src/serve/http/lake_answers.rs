@@ -10,8 +10,28 @@ use crate::http::state::State;
 use topsell_core::lake::UncommittedBatch;
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::Store;
+use topsell_output::answers::CountError;
 use topsell_output::formats::{Answer, Format};
 use topsell_output::terminal::TerminalOptions;
+
+/// Why an answer was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadFailure {
+    #[error(transparent)]
+    Rollup(#[from] RollupError),
+    /// What was asked for does not exist.
+    #[error("{0}")]
+    NotFound(String),
+}
+
+impl From<CountError> for ReadFailure {
+    fn from(error: CountError) -> ReadFailure {
+        match error {
+            CountError::Rollup(error) => error.into(),
+            CountError::UnknownCategory { .. } => ReadFailure::NotFound(error.to_string()),
+        }
+    }
+}
 
 /// Answers a request with the bytes that `read` returns, given the lake and what is not in it yet, and with `headers`.
 pub async fn from_lake<R>(
@@ -21,12 +41,13 @@ pub async fn from_lake<R>(
     read: R,
 ) -> Response<Body>
 where
-    R: FnOnce(&Store, &[Arc<UncommittedBatch>]) -> Result<Vec<u8>, RollupError> + Send + 'static,
+    R: FnOnce(&Store, &[Arc<UncommittedBatch>]) -> Result<Vec<u8>, ReadFailure> + Send + 'static,
 {
     let worker_state = Arc::clone(&state);
     match state.readers.run(move || answer(&worker_state, read)).await {
         Ok(Some(Ok(body))) => tagged(request, body, "no-cache", headers),
-        Ok(Some(Err(e))) => error(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
+        Ok(Some(Err(ReadFailure::Rollup(e)))) => error(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
+        Ok(Some(Err(ReadFailure::NotFound(what)))) => error(StatusCode::NOT_FOUND, &what),
         Ok(None) => unavailable("the server is reading its log"),
         Err(why) => not_done(why),
     }
@@ -35,13 +56,13 @@ where
 /// Returns the bytes of an answer; none while the log is being read.
 fn answer(
     state: &State,
-    read: impl FnOnce(&Store, &[Arc<UncommittedBatch>]) -> Result<Vec<u8>, RollupError>,
-) -> Option<Result<Vec<u8>, RollupError>> {
+    read: impl FnOnce(&Store, &[Arc<UncommittedBatch>]) -> Result<Vec<u8>, ReadFailure>,
+) -> Option<Result<Vec<u8>, ReadFailure>> {
     let live = state.live.get()?;
     // Before the lake is read, so that what is moved there meanwhile is found in either.
     let uncommitted = match live.uncommitted.batches() {
         Ok(uncommitted) => uncommitted,
-        Err(error) => return Some(Err(error.into())),
+        Err(error) => return Some(Err(RollupError::from(error).into())),
     };
     Some(read(&state.store, &uncommitted))
 }

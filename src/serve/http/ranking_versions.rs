@@ -1,23 +1,24 @@
-//! Versions of the list of the published ranking: a version for each that is published.
+//! Versions of the lists of published rankings: a version for each ranking that a name shows.
 //!
-//! The list `ranking/current` has a key for each category, `/` for the whole shop, and as its value what
-//! `GET /v1/show?category=…` answers.
+//! The list `ranking/<name>` has a key for each category, `/` for the whole shop, and as its value what
+//! `GET /v1/show?name=…&category=…` answers.
 //!
 //! Invariant: a version has the values of one ranking.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use crate::config::{LogLevel, LogLine};
 use crate::http::state::State;
 use topsell_core::model::Timestamp;
-use topsell_core::rankings::current_file;
+use topsell_core::rankings::{RankingName, ranking_names, shown_file};
 use topsell_lists::{Addition, Change, ListError, ListKind, ListName, ListSettings, OpenList};
 use topsell_output::formats::Format;
 use topsell_output::show::{self, ShowError, ShowOptions, Sources};
 use topsell_output::terminal::TerminalOptions;
 
-/// The name of the ranking that `rank` publishes.
-const CURRENT: &str = "current";
+/// Names in a bucket, each listing of which is a request, are looked for once in so many times.
+const LOOKS_PER_LISTING: u32 = 12;
 /// The key of the whole shop; no path of a category begins with a slash.
 const WHOLE_SHOP: &str = "/";
 const SETTINGS: ListSettings =
@@ -32,41 +33,47 @@ enum VersionError {
     List(#[from] ListError),
 }
 
-/// Follows which ranking is published.
+/// Follows which rankings are published.
 #[derive(Default)]
 pub struct RankingVersions {
-    /// The file that the newest version was made of.
-    known: Option<String>,
+    names: Vec<RankingName>,
+    looks: u32,
+    /// The file that the newest version of each name was made of.
+    known: HashMap<RankingName, String>,
     last_failure: String,
 }
 
 impl RankingVersions {
-    /// Makes a version where another ranking is published than before.
+    /// Makes a version where a name shows another ranking than before.
     pub fn look(&mut self, state: &State, log_line: &LogLine) {
         if state.is_stopping.load(Ordering::Relaxed) {
             return;
         }
-        let file = current_file(&state.store);
-        if file.is_none() || file == self.known {
-            return;
+        if self.looks % LOOKS_PER_LISTING == 0 || !state.store.is_bucket() {
+            // Where it cannot be listed, the names are as they were.
+            self.names = ranking_names(&state.store).unwrap_or_else(|_| std::mem::take(&mut self.names));
         }
-        let made = file.as_deref().map_or(Ok(()), |file| make(state, file));
-        match made {
-            Ok(()) => {
-                self.known = file;
-                self.last_failure.clear();
+        self.looks = self.looks.wrapping_add(1);
+        let mut failure = String::new();
+        for name in self.names.clone() {
+            let Some(file) = shown_file(&state.store, &name) else { continue };
+            if self.known.get(&name) == Some(&file) {
+                continue;
             }
-            Err(error) if error.to_string() != self.last_failure => {
-                self.last_failure = error.to_string();
-                log_line(LogLevel::Error, &format!("no version of the ranking was made: {error}"));
+            match make(state, &name, &file) {
+                Ok(()) => drop(self.known.insert(name, file)),
+                Err(error) => failure = format!("no version of the ranking `{name}` was made: {error}"),
             }
-            Err(_) => {}
         }
+        if !failure.is_empty() && failure != self.last_failure {
+            log_line(LogLevel::Error, &failure);
+        }
+        self.last_failure = failure;
     }
 }
 
-fn make(state: &State, file: &str) -> Result<(), VersionError> {
-    let (name, now) = (ListName::of_ranking(CURRENT)?, (state.clock)());
+fn make(state: &State, ranking: &RankingName, file: &str) -> Result<(), VersionError> {
+    let (name, now) = (ListName::of_ranking(ranking.as_str())?, (state.clock)());
     let list = match state.versioned.open_list(&name) {
         Err(ListError::None { .. }) => {
             state.versioned.create(&name, SETTINGS, now)?;
@@ -75,14 +82,19 @@ fn make(state: &State, file: &str) -> Result<(), VersionError> {
         list => list?,
     };
     if !list.has_change(file) {
-        change(state, &list, file, now)?;
+        change(state, &list, (ranking, file), now)?;
     }
     state.versioned.publish_now(&name, &list, now);
     Ok(())
 }
 
-fn change(state: &State, list: &OpenList, file: &str, now: Timestamp) -> Result<(), VersionError> {
-    let ranking = state.ranking_cache.current(&state.store, now).map_err(ShowError::from)?;
+fn change(
+    state: &State,
+    list: &OpenList,
+    (name, file): (&RankingName, &str),
+    now: Timestamp,
+) -> Result<(), VersionError> {
+    let ranking = state.ranking_cache.current(&state.store, name, now).map_err(ShowError::from)?;
     let categories = ranking.category_summaries().map_err(ShowError::from)?;
     let mut change = Change { id: Some(file.to_owned()), replace: true, ..Change::default() };
     for summary in categories {
@@ -91,7 +103,7 @@ fn change(state: &State, list: &OpenList, file: &str, now: Timestamp) -> Result<
         if key.chars().any(char::is_control) {
             continue;
         }
-        let value = Some(value(state, summary.category, now)?);
+        let value = Some(value(state, name, summary.category, now)?);
         change.add.push(Addition { key, value });
     }
     match list.change(change.clone(), now.micros()) {
@@ -103,8 +115,14 @@ fn change(state: &State, list: &OpenList, file: &str, now: Timestamp) -> Result<
 }
 
 /// Returns what is shown of a category, one line of JSON.
-fn value(state: &State, category: Option<String>, now: Timestamp) -> Result<String, ShowError> {
-    let options = ShowOptions { category, ..ShowOptions::default() };
+fn value(
+    state: &State,
+    name: &RankingName,
+    category: Option<String>,
+    now: Timestamp,
+) -> Result<String, ShowError> {
+    let name = Some(name.to_string());
+    let options = ShowOptions { category, name, ..ShowOptions::default() };
     let (question, _) = options.question(now).expect("a category is a question");
     let sources = Sources { store: &state.store, uncommitted: &[], held: Some((&state.ranking_cache, now)) };
     let answer = show::answer(&sources, &question)?;

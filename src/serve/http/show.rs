@@ -19,7 +19,11 @@ pub const SHOW_PARAMETERS: &[Parameter] = &[
     Parameter::new("category", Text, "Category path; the whole shop without it"),
     Parameter::new("limit", Number, "Maximum number of rows"),
     Parameter::new("at", Text, "The newest ranking as of this time or earlier"),
+    Parameter::new("name", Text, "The name under which the ranking was published"),
+    Parameter::new("since", Text, "Compare ranks with the newest ranking as of this time, or so long before"),
     Parameter::new("movers", Flag, "Only items whose rank changed"),
+    Parameter::new("risers", Flag, "Only items whose rank is better than it was"),
+    Parameter::new("fallers", Flag, "Only items whose rank is worse than it was"),
     Parameter::new("new", Flag, "Only items that were not in the previous ranking"),
     Parameter::new("dropped", Flag, "Only items that are not in the ranking any more"),
     Parameter::new("categories", Flag, "The categories instead of items"),
@@ -78,8 +82,12 @@ fn options_of(query: Option<&str>) -> Result<ShowOptions, String> {
         prefix: "",
         category: parameters.one("category")?,
         limit: limit.transpose()?,
+        name: parameters.one("name")?,
         at: parameters.one("at")?,
+        since: parameters.one("since")?,
         movers: parameters.flag("movers")?,
+        risers: parameters.flag("risers")?,
+        fallers: parameters.flag("fallers")?,
         new: parameters.flag("new")?,
         dropped: parameters.flag("dropped")?,
         categories: parameters.flag("categories")?,
@@ -101,6 +109,10 @@ fn of_error(e: &ShowError) -> Response<Body> {
     match e {
         ShowError::UnknownCategory { suggestions, .. } | ShowError::UnknownItem { suggestions, .. } => {
             error_with_hint(StatusCode::NOT_FOUND, &what, &meant(suggestions))
+        }
+        ShowError::UnknownName { names, .. } => {
+            let hint = format!("the names with a ranking are {}", names.join(", "));
+            error_with_hint(StatusCode::NOT_FOUND, &what, &hint)
         }
         ShowError::NoneAt { .. } | ShowError::NothingBefore | ShowError::NoMatch { .. } => {
             error(StatusCode::NOT_FOUND, &what)

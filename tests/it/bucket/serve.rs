@@ -70,6 +70,7 @@ impl<'a> Start<'a> {
             name: "a server".to_owned(),
             tokens: None,
             tls: None,
+            list_signing: None,
             input: InputConfig {
                 mapping: Mapping::none(topsell_core::ingest::FIELDS),
                 catalog: None,

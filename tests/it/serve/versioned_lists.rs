@@ -182,7 +182,7 @@ fn tokens_and_limits_hold_for_lists_too() {
     assert_eq!(ask("POST", "/v1/lists/none", write, add), 404);
     assert_eq!(ask("POST", "/v1/lists/blocked", write, r#"{"add":["a b"]}"#), 422);
     assert_eq!(ask("POST", "/v1/lists/blocked", write, "{"), 400);
-    assert_eq!(ask("POST", "/v1/lists/ranking/current", write, add), 404);
+    assert_eq!(ask("POST", "/v1/lists/ranking/default", write, add), 404);
     assert_eq!(ask("PUT", "/v1/lists/new", write, r#"{"kind":"text"}"#), 201);
     assert_eq!(ask("PUT", "/v1/lists/new", write, r#"{"kind":"text"}"#), 409);
     assert_eq!(ask("GET", "/v1/lists/blocked?sinc=x", read, ""), 400);
@@ -283,7 +283,7 @@ fn each_published_ranking_is_a_version_of_its_list() {
         assert_eq!(world.run(words).code, Some(0));
     }
     let server = Server::start(&world, &[]);
-    let list = "ranking/current";
+    let list = "ranking/default";
     wait_until("the ranking is a list", || server.get(&format!("/v1/lists/{list}")).status == 200);
     let first = get(&server, list);
     assert_eq!(first["entries"], 4, "the shop and three categories");

@@ -91,11 +91,11 @@ fn a_score_is_explained_hour_by_hour() {
         stdout:                score                                              9.411786763352117
         stdout: 
         stdout: Ranks
-        stdout: category          rank  of  units     share  weeks  score  above  below                  from
-        stdout: (the whole shop)     2   2     16   15.09 %      1  9.412  pear   -      2017-01-14T00:00:00Z
-        stdout: Food                 2   2     16   15.09 %      1  9.412  pear   -      2017-01-14T00:00:00Z
-        stdout: Food/Fruit           2   2     17   15.89 %      1  9.973  pear   -      2017-01-14T00:00:00Z
-        stdout: Gifts                1   1      3  100.00 %      1  3.000  -      -      2017-01-14T00:00:00Z
+        stdout: category          rank  of  units     share  score  above  below           ranked from  units then
+        stdout: (the whole shop)     2   2     16   15.09 %  9.412  pear   -      2017-01-14T00:00:00Z          16
+        stdout: Food                 2   2     16   15.09 %  9.412  pear   -      2017-01-14T00:00:00Z          16
+        stdout: Food/Fruit           2   2     17   15.89 %  9.973  pear   -      2017-01-14T00:00:00Z          17
+        stdout: Gifts                1   1      3  100.00 %  3.000  -      -      2017-01-14T00:00:00Z           3
         stdout: 
         stdout: Units by day, UTC
         stdout: weekday    date        units
@@ -105,7 +105,7 @@ fn a_score_is_explained_hour_by_hour() {
         stdout: Wednesday  2017-01-11      0
         stdout: Thursday   2017-01-12      0
         stdout: Friday     2017-01-13      0
-        stdout: Saturday   2017-01-14     17
+        stdout: Saturday   2017-01-14     16
         exit code 0
     "#]].assert_eq(&world.run("show --item apple --explain --format table --width 100").whole());
     expect![[r#"

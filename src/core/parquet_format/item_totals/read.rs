@@ -14,7 +14,9 @@ use crate::parquet_format::day_columns::DAY_COLUMNS;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::{numbers, texts};
 use crate::parquet_format::file_slice::{FileSlice, may_contain, range_of};
-use crate::parquet_format::item_totals::columns::{CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, UNITS};
+use crate::parquet_format::item_totals::columns::{
+    CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, UNITS, WINDOW_UNITS,
+};
 use crate::parquet_format::panic_guard::guarded;
 use crate::parquet_format::parquet_file::{BLOCKS, plain_options};
 use crate::parquet_format::units_column::units as units_of;
@@ -35,8 +37,10 @@ pub struct ItemTotalsRow {
     pub top_category: Option<String>,
     pub item_id: String,
     pub days: DayUnits,
-    /// Units in the window.
+    /// Units in the window by which the item is ranked.
     pub units: Units,
+    /// Units in the window of the ranking; `None` in files of older versions.
+    pub window_units: Option<Units>,
     pub score: f64,
     pub shop_rank: Option<i64>,
     /// The categories in which the item has these totals, and its rank in each.
@@ -293,6 +297,8 @@ fn each_row(batch: &RecordBatch, take: &mut dyn FnMut(ItemTotalsRow)) -> Result<
     let days: Vec<Vec<Units>> =
         DAY_COLUMNS.iter().map(|day| units_of(batch, day)).collect::<Result<_, _>>()?;
     let units = units_of(batch, UNITS)?;
+    let window_units =
+        batch.column_by_name(WINDOW_UNITS).map(|_| units_of(batch, WINDOW_UNITS)).transpose()?;
     let scores = numbers::<Float64Type>(batch, SCORE)?;
     let shop_ranks = numbers::<Int64Type>(batch, SHOP_RANK)?;
     let (categories, ranks) = (list(batch, CATEGORIES)?, list(batch, RANKS)?);
@@ -306,6 +312,7 @@ fn each_row(batch: &RecordBatch, take: &mut dyn FnMut(ItemTotalsRow)) -> Result<
             item_id: items.value(at).to_owned(),
             days: std::array::from_fn::<Units, DAYS, _>(|day| days[day][at]),
             units: units[at],
+            window_units: window_units.as_ref().map(|units| units[at]),
             score: scores.value(at),
             shop_rank: shop_ranks.is_valid(at).then(|| shop_ranks.value(at)),
             ranks: of_row.zip(ranks.values().iter().copied()).collect(),

@@ -30,6 +30,7 @@ fn file(groups: &[(Option<&str>, std::ops::Range<i64>)]) -> (Bytes, Vec<ItemTota
                 item_id,
                 days: &days,
                 units: Units::from_ten_thousandths((number - 50) * 10_000),
+                window_units: Units::from_ten_thousandths((number - 60) * 10_000),
                 score: number as f64 / 7.0,
                 shop_rank,
             };
@@ -40,6 +41,7 @@ fn file(groups: &[(Option<&str>, std::ops::Range<i64>)]) -> (Bytes, Vec<ItemTota
                 item_id: item_id.clone(),
                 days,
                 units: line.units,
+                window_units: Some(line.window_units),
                 score: line.score,
                 shop_rank,
                 ranks: ranks.iter().map(|&(of, rank)| (CATEGORIES[of as usize].to_owned(), rank)).collect(),

@@ -13,7 +13,7 @@ use crate::parquet_format::chunks::{Chunk, Dictionary, Shape, Values};
 use crate::parquet_format::day_columns::DAY_COLUMNS;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::item_totals::columns::{
-    CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, UNITS, WEEK,
+    CATEGORIES, ITEM, RANKS, SCORE, SHOP_RANK, TOP, UNITS, WEEK, WINDOW_UNITS,
 };
 use crate::parquet_format::parquet_file::footer_at;
 use crate::parquet_format::units_column::{FewUnits, UNITS_SUM};
@@ -38,6 +38,7 @@ static SCHEMA: LazyLock<(Schema, TypePtr)> = LazyLock::new(|| {
         (day_7, UNITS_SUM),
         (WEEK, UNITS_SUM),
         (UNITS, UNITS_SUM),
+        (WINDOW_UNITS, UNITS_SUM),
         (SCORE, DataType::Float64),
         (SHOP_RANK, DataType::Int64),
         (CATEGORIES, text_lists()),
@@ -51,6 +52,7 @@ pub struct ItemTotalsLine<'a, 'b> {
     pub item_id: &'a str,
     pub days: &'b DayUnits,
     pub units: Units,
+    pub window_units: Units,
     pub score: f64,
     pub shop_rank: Option<i64>,
 }
@@ -69,6 +71,7 @@ pub struct ItemTotalsGroup<'a> {
     days: [Vec<i64>; DAYS],
     weeks: Vec<i64>,
     units: Vec<i64>,
+    window_units: Vec<i64>,
     scores: Vec<f64>,
     has_shop_rank: Vec<bool>,
     shop_ranks: Vec<i64>,
@@ -94,6 +97,7 @@ impl<'a> ItemTotalsGroup<'a> {
         // They were checked to fit when they were added up.
         self.weeks.push(line.days.iter().fold(0, |week, day| day.ten_thousandths().saturating_add(week)));
         self.units.push(line.units.ten_thousandths());
+        self.window_units.push(line.window_units.ten_thousandths());
         self.scores.push(line.score);
         self.has_shop_rank.push(line.shop_rank.is_some());
         self.shop_ranks.extend(line.shop_rank);
@@ -122,7 +126,7 @@ impl<'a> ItemTotalsGroup<'a> {
     pub fn encode(&self) -> Result<EncodedGroup, ColumnsError> {
         let rows = self.len();
         let full = |values| Chunk { shape: Shape::Full, values };
-        let numbers = [&self.weeks, &self.units];
+        let numbers = [&self.weeks, &self.units, &self.window_units];
         let columns: Vec<&Vec<i64>> = self.days.iter().chain(numbers).collect();
         let few: Vec<_> = columns.iter().map(|numbers| FewUnits::of(numbers)).collect();
         let wide = |numbers: &[i64]| numbers.iter().map(|&number| number.into()).collect();

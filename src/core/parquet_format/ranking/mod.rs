@@ -17,6 +17,12 @@
 //! | `eligible_units`, `eligible_amount` | FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4): the same | dictionary |
 //! | `units_day_1` … `units_day_7` | as `units`: units of the last seven days, oldest first | as `units` |
 //! | `units_week` | as `units`: their total | as `units` |
+//! | `window_purchases` | INT64: the item's aggregate over the ranking's window; null where that of the category is not extended, and the item's figures are of the ranking's window anyway | dictionary |
+//! | `window_units`, `window_amount` | FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4): the same | dictionary |
+//! | `category_purchases` | INT64: the aggregate of all items of the category, eligible or not, over the ranking's window | dictionary |
+//! | `category_units`, `category_amount` | FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38,4): the same | dictionary |
+//! | `next_item_id` | BYTE_ARRAY, STRING: the first item that is not listed in the category; null where all are | dictionary |
+//! | `next_score` | DOUBLE: its score | dictionary |
 //!
 //! Item ids and the low bytes of scores are close to random, and most of a file consists of them.
 //! Splitting numbers into streams by byte keeps them as short as possible, and each column is one page
@@ -37,7 +43,7 @@
 //! The days are those of a time zone. The metadata has its name and the hour at which each day starts.
 //! They may begin before the window, and the last of them may not be over.
 //!
-//! Older files are read, too: their units are whole numbers of INT64; in files of format 0 the columns `eligible_…` are called `rankable`,
+//! Older files are read, too: they have no columns `window_…`, `category_…` and `next_…`; of still older ones the units are whole numbers of INT64, and in files of format 0 the columns `eligible_…` are called `rankable`,
 //! `rankable_units`, `rankable_purchases` and `rankable_amount`; still older ones have no `name`, no hashes,
 //! or no columns after `rankable`.
 
@@ -50,5 +56,5 @@ mod rows;
 mod write;
 
 pub use read::{CategorySummary, RankingFile};
-pub use row::{RankedRow, RowDetails};
+pub use row::{RankedRow, RowDetails, WindowFigures};
 pub use write::{EncodedRanking, LargestDecimals, ROWS_PER_GROUP, encode_ranking};

@@ -12,16 +12,17 @@ use parquet::file::metadata::ParquetStatisticsPolicy;
 use parquet::file::statistics::Statistics;
 
 use crate::model::{Aggregate, Timestamp};
+use crate::parquet_format::day_columns::DAY_COLUMNS;
 use crate::parquet_format::dictionary::keeping_dictionaries;
 use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::fields::{numbers, texts};
 use crate::parquet_format::file_slice::{FileSlice, may_contain, range_of};
 use crate::parquet_format::parquet_file::{footer_at, plain_options};
 use crate::parquet_format::ranking::columns::{
-    ELIGIBLE, ELIGIBLE_0, ELIGIBLE_ITEMS, ELIGIBLE_ITEMS_0, HASHES, NAME, WEEK, hash_of,
+    CATEGORY, ELIGIBLE, ELIGIBLE_0, ELIGIBLE_ITEMS, ELIGIBLE_ITEMS_0, HASHES, NAME, WEEK, hash_of,
 };
 use crate::parquet_format::ranking::row::RankedRow;
-use crate::parquet_format::ranking::rows::{Columns, EligibleColumns, eligible_items, moment};
+use crate::parquet_format::ranking::rows::{AggregateColumns, Columns, eligible_items, moment};
 
 const ROWS_PER_BATCH: usize = 4_096;
 
@@ -44,6 +45,8 @@ pub struct CategorySummary {
     pub eligible_items: i64,
     /// The aggregate of all eligible items; `None` in older files.
     pub aggregate: Option<Aggregate>,
+    /// The aggregate of all its items over the ranking's window; `None` in older files.
+    pub window_aggregate: Option<Aggregate>,
     pub window_from: Timestamp,
     pub window_to: Timestamp,
 }
@@ -246,6 +249,44 @@ impl RankingFile {
         Ok(())
     }
 
+    /// Returns the rows of a row group, given its bytes, of each category that has an item, without the units of each day.
+    ///
+    /// # Errors
+    /// Fails where the file is damaged.
+    pub fn lists_with(
+        &self,
+        group: usize,
+        bytes: Bytes,
+        item_id: &str,
+    ) -> Result<Vec<Vec<RankedRow<'static>>>, ColumnsError> {
+        if self.rows_wanted(group, bytes.clone(), &|id, _| id == item_id)?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let reader = self.reader(group, bytes);
+        let is_wanted = |name: &&str| ![WEEK, NAME].contains(name) && !DAY_COLUMNS.contains(name);
+        let names = reader.parquet_schema().columns().iter().map(|column| column.name());
+        let mask = ProjectionMask::columns(reader.parquet_schema(), names.filter(is_wanted));
+        let (mut lists, mut list): (_, Vec<RankedRow<'static>>) = (Vec::new(), Vec::new());
+        let mut close = |list: &mut Vec<RankedRow<'static>>| {
+            let list = std::mem::take(list);
+            if list.iter().any(|row| row.item_id == item_id) {
+                lists.push(list);
+            }
+        };
+        for batch in reader.with_projection(mask).build()? {
+            let batch = Columns::of(&batch?)?;
+            for at in 0..batch.rank.len() {
+                let row = batch.row(at)?;
+                if list.first().is_some_and(|first| first.category != row.category) {
+                    close(&mut list);
+                }
+                list.push(row.into_owned());
+            }
+        }
+        close(&mut list);
+        Ok(lists)
+    }
+
     /// Adds the categories of a row group, given its bytes, to those of the row groups before it.
     ///
     /// # Errors
@@ -258,7 +299,7 @@ impl RankingFile {
     ) -> Result<(), ColumnsError> {
         let reader = self.reader(group, bytes);
         let columns = ["category", "window_from", "window_to", ELIGIBLE_ITEMS, ELIGIBLE_ITEMS_0].into_iter();
-        let columns = columns.chain(ELIGIBLE).chain(ELIGIBLE_0);
+        let columns = columns.chain(ELIGIBLE).chain(ELIGIBLE_0).chain(CATEGORY);
         let mask = ProjectionMask::columns(reader.parquet_schema(), columns);
         for batch in reader.with_projection(mask).build()? {
             let batch = &batch?;
@@ -266,7 +307,8 @@ impl RankingFile {
             let window_from = numbers::<TimestampMicrosecondType>(batch, "window_from")?;
             let window_to = numbers::<TimestampMicrosecondType>(batch, "window_to")?;
             let eligible_items = eligible_items(batch)?;
-            let eligible = EligibleColumns::of(batch)?;
+            let eligible = AggregateColumns::of_eligible(batch)?;
+            let of_category = AggregateColumns::of_category(batch)?;
             for (at, path) in category.iter().enumerate() {
                 match summaries.last_mut() {
                     Some(summary) if summary.category.as_deref() == path => summary.items += 1,
@@ -275,6 +317,7 @@ impl RankingFile {
                         items: 1,
                         eligible_items: eligible_items.value(at),
                         aggregate: eligible.as_ref().map(|eligible| eligible.at(at)),
+                        window_aggregate: of_category.as_ref().map(|aggregates| aggregates.at(at)),
                         window_from: moment(&window_from, at, "window_from")?,
                         window_to: moment(&window_to, at, "window_to")?,
                     }),

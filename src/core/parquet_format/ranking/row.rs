@@ -18,6 +18,8 @@ pub struct RankedRow<'a> {
     pub window_to: Timestamp,
     /// How many items are eligible in the category.
     pub eligible_items: i64,
+    /// The first item of the category that is not listed, and its score; none in older files.
+    pub next: Option<(Cow<'a, str>, f64)>,
     /// `None` in older files, written before units were reported by day.
     pub details: Option<RowDetails>,
 }
@@ -29,6 +31,17 @@ pub struct RowDetails {
     pub days: DayUnits,
     /// The aggregate of all eligible items of the category.
     pub eligible: Aggregate,
+    /// `None` in older files, which have no figures of the ranking's window.
+    pub window: Option<WindowFigures>,
+}
+
+/// Figures of the ranking's window, whether the category's is extended or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowFigures {
+    /// The item's aggregate, where the category's window is extended; otherwise it is that of the row.
+    pub item: Option<Aggregate>,
+    /// The aggregate of all items of the category, eligible or not.
+    pub category: Aggregate,
 }
 
 impl RowDetails {
@@ -44,6 +57,18 @@ pub(super) fn week_of(days: &DayUnits) -> Option<Units> {
 }
 
 impl RankedRow<'_> {
+    /// Returns the item's aggregate over the ranking's window, whether the category's is extended or not; `None` in
+    /// older files.
+    pub fn window_aggregate(&self) -> Option<Aggregate> {
+        let figures = self.details?.window?;
+        Some(figures.item.unwrap_or(self.aggregate))
+    }
+
+    /// Returns whether the category's window is extended; `None` in older files.
+    pub fn is_extended(&self) -> Option<bool> {
+        Some(self.details?.window?.item.is_some())
+    }
+
     /// Returns the row with texts of its own.
     pub fn into_owned(self) -> RankedRow<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
@@ -57,6 +82,7 @@ impl RankedRow<'_> {
             window_from: self.window_from,
             window_to: self.window_to,
             eligible_items: self.eligible_items,
+            next: self.next.map(|(item_id, score)| (owned(item_id), score)),
             details: self.details,
         }
     }

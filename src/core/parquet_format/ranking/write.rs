@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Decimal128Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    ArrayRef, Decimal128Array, Float64Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
 use bytes::Bytes;
@@ -25,7 +25,9 @@ use crate::parquet_format::error::ColumnsError;
 use crate::parquet_format::pages::{Closed, unwritable};
 use crate::parquet_format::parquet_file::{CREATED_BY, footer_at};
 use crate::parquet_format::ranking::chunk::{Values, chunk};
-use crate::parquet_format::ranking::columns::{ELIGIBLE, ELIGIBLE_ITEMS, HASHES, NAME, WEEK, hash_of};
+use crate::parquet_format::ranking::columns::{
+    CATEGORY, ELIGIBLE, ELIGIBLE_ITEMS, HASHES, NAME, NEXT, WEEK, WINDOW, hash_of,
+};
 use crate::parquet_format::ranking::row::{RankedRow, RowDetails, week_of};
 use crate::parquet_format::units_column::{LONG_DIGITS, SCALE, SHORT_DIGITS, UNITS_SUM};
 
@@ -120,6 +122,10 @@ fn schema(digits: Digits) -> SchemaRef {
     let units = DataType::Decimal128(digits.units, SCALE);
     let moment = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let [eligible_units, eligible_purchases, eligible_amount] = ELIGIBLE;
+    let [window_units, window_purchases, window_amount] = WINDOW;
+    let [category_units, category_purchases, category_amount] = CATEGORY;
+    let [next_item_id, next_score] = NEXT;
+    let sum = || DataType::Decimal128(LONG_DIGITS, SCALE);
     let [day_1, day_2, day_3, day_4, day_5, day_6, day_7] = DAY_COLUMNS;
     let (schema, _) = schema_of([
         ("category", DataType::Utf8),
@@ -135,7 +141,7 @@ fn schema(digits: Digits) -> SchemaRef {
         (ELIGIBLE_ITEMS, DataType::Int64),
         (eligible_units, UNITS_SUM),
         (eligible_purchases, DataType::Int64),
-        (eligible_amount, DataType::Decimal128(LONG_DIGITS, SCALE)),
+        (eligible_amount, sum()),
         (day_1, units.clone()),
         (day_2, units.clone()),
         (day_3, units.clone()),
@@ -144,6 +150,14 @@ fn schema(digits: Digits) -> SchemaRef {
         (day_6, units.clone()),
         (day_7, units.clone()),
         (WEEK, units),
+        (window_units, UNITS_SUM),
+        (window_purchases, DataType::Int64),
+        (window_amount, sum()),
+        (category_units, UNITS_SUM),
+        (category_purchases, DataType::Int64),
+        (category_amount, sum()),
+        (next_item_id, DataType::Utf8),
+        (next_score, DataType::Float64),
     ]);
     Arc::new(schema)
 }
@@ -240,26 +254,47 @@ fn few(column: &str, rows: &[RankedRow<'_>]) -> ArrayRef {
         let micros = rows.iter().map(|row| of(row).micros());
         TimestampMicrosecondArray::from_iter_values(micros).with_timezone("UTC")
     };
-    let eligible = |of: fn(&Aggregate) -> i128| {
-        let of_rows = rows.iter().map(|row| row.details.as_ref().map_or(0, |details| of(&details.eligible)));
-        Decimal128Array::from_iter_values(of_rows).with_data_type(UNITS_SUM)
-    };
-    let [eligible_units, eligible_purchases, eligible_amount] = ELIGIBLE;
+    let next = rows.iter().map(|row| row.next.as_ref());
+    if let Some(values) = aggregate_column(column, rows) {
+        return values;
+    }
     match column {
         "category" => Arc::new(rows.iter().map(|row| row.category.as_deref()).collect::<StringArray>()),
         "rank" => Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.rank))),
         "window_from" => Arc::new(moments(|row| row.window_from)),
         "window_to" => Arc::new(moments(|row| row.window_to)),
         ELIGIBLE_ITEMS => Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.eligible_items))),
-        _ if column == eligible_units => Arc::new(eligible(|of| of.units.ten_thousandths().into())),
-        _ if column == eligible_purchases => {
-            let purchases =
-                rows.iter().map(|row| row.details.map_or(0, |details| details.eligible.purchases));
-            Arc::new(Int64Array::from_iter_values(purchases))
+        _ if column == NEXT[0] => {
+            Arc::new(next.map(|next| next.map(|(id, _)| &**id)).collect::<StringArray>())
         }
-        _ if column == eligible_amount => Arc::new(eligible(|of| of.amount)),
+        _ if column == NEXT[1] => {
+            Arc::new(next.map(|next| next.map(|(_, score)| *score)).collect::<Float64Array>())
+        }
         _ => Arc::new(rows.iter().map(|row| row.name.as_deref()).collect::<StringArray>()),
     }
+}
+
+/// Returns the values of a column that is a part of an aggregate; `None` for another column.
+fn aggregate_column(column: &str, rows: &[RankedRow<'_>]) -> Option<ArrayRef> {
+    let (names, of_row): (_, fn(&RowDetails) -> Option<Aggregate>) = if ELIGIBLE.contains(&column) {
+        (ELIGIBLE, |details| Some(details.eligible))
+    } else if WINDOW.contains(&column) {
+        (WINDOW, |details| details.window?.item)
+    } else if CATEGORY.contains(&column) {
+        (CATEGORY, |details| Some(details.window?.category))
+    } else {
+        return None;
+    };
+    let aggregates = rows.iter().map(|row| row.details.as_ref().and_then(of_row));
+    let decimals = |of: fn(Aggregate) -> i128| -> ArrayRef {
+        let values: Decimal128Array = aggregates.clone().map(|aggregate| aggregate.map(of)).collect();
+        Arc::new(values.with_data_type(UNITS_SUM))
+    };
+    Some(match names.iter().position(|name| *name == column)? {
+        0 => decimals(|aggregate| aggregate.units.ten_thousandths().into()),
+        1 => Arc::new(aggregates.map(|of| of.map(|of| of.purchases)).collect::<Int64Array>()),
+        _ => decimals(|aggregate| aggregate.amount),
+    })
 }
 
 #[cfg(test)]
@@ -270,6 +305,7 @@ mod tests {
 
     use super::*;
     use crate::parquet_format::ranking::read::RankingFile;
+    use crate::parquet_format::ranking::row::WindowFigures;
 
     fn row(rank: i32, item_id: String, score: f64, amount: i128) -> RankedRow<'static> {
         let moment = |micros| Timestamp::from_micros(micros).expect("it is within the years");
@@ -287,6 +323,7 @@ mod tests {
             window_from: moment(0),
             window_to: moment(3_600_000_000),
             eligible_items: i64::from(rank) + 7,
+            next: (rank % 3 == 0).then(|| ("next".into(), 0.5)),
             details: Some(RowDetails {
                 days: [0, 1, -5, i64::from(rank), 0, 1 << 40, 2].map(Units::from_ten_thousandths),
                 eligible: Aggregate {
@@ -294,6 +331,18 @@ mod tests {
                     units: Units::from_ten_thousandths(i64::MIN),
                     amount: amount / 2,
                 },
+                window: Some(WindowFigures {
+                    item: (rank % 2 == 0).then_some(Aggregate {
+                        purchases: 1,
+                        units: Units::from_ten_thousandths(i64::MIN + i64::from(rank)),
+                        amount: -amount,
+                    }),
+                    category: Aggregate {
+                        purchases: 4,
+                        units: Units::from_ten_thousandths(i64::MAX),
+                        amount,
+                    },
+                }),
             }),
         }
     }

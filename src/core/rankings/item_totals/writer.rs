@@ -233,6 +233,7 @@ fn encode(rows: &[CategoryRows<'_>], tops: &[Top<'_>]) -> Result<Vec<Encoded>, C
                 item_id: row.item_id,
                 days: &row.days.units(),
                 units: row.units,
+                window_units: row.window_units,
                 score: row.score,
                 shop_rank: Some(i64::from(in_shop[at])).filter(|&rank| rank > 0),
             };

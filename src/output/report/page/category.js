@@ -38,7 +38,8 @@ function tiles(data) {
     data.whole && ['Purchases', number(data.whole.purchases)],
     data.whole && Number(data.whole.amount) !== 0 && ['Amount', money(data.whole.amount)],
     ['Eligible items', number(data.eligible_items)],
-    ['Window', `${hours(data.hours)}${data.hours > facts.window_hours ? ', extended: few items sold' : ''}`],
+    ['Window', hours(facts.window_hours)],
+    data.hours > facts.window_hours && ['Ordered by', `${hours(data.hours)}: few items sold in ${hours(facts.window_hours)}`],
   ];
   return make('dl', { class: 'tiles' }, all.filter(Boolean).map(([what, value]) => make('div', {}, make('dt', {}, what), make('dd', {}, value))));
 }
@@ -97,17 +98,23 @@ function moverLine(row, sign, at) {
 }
 
 const SCORE = facts.half_life_hours === null ? `By ${facts.by}` : `By ${facts.by}, weighted by age`;
-/** A column of a ranking: its heading, its class, the cell of a row and that of a line of sums. */
+/** Every column of a ranking: its heading, its class, the cell of a row and that of a line of sums. */
 const COLUMNS = [
   { title: 'Rank', kind: 'rank', hint: SCORE, of: (row) => number(row.rank) },
   { title: 'Change', kind: 'change', of: change },
   { title: 'Item', kind: 'item', of: itemWords, ofSum: (sum) => sum.what },
   { title: measureName(), kind: 'measured right', isThere: facts.by !== 'units', of: (row) => measure(row.measured), ofSum: (sum) => measure(sum.figures[facts.by]) },
   { title: 'Units', kind: 'units right', of: (row) => number(row.units), ofSum: (sum) => number(sum.figures.units) },
-  { title: 'Share', kind: 'share right', of: shareWords, ofSum: (sum) => percent(sum.share) },
+  { title: 'Extended', kind: 'extended right', hint: 'In the extended window, by which the items are ordered', of: (row) => (row.extended === null ? null : measure(row.extended)), ofSum: (sum) => (sum.extended === null ? null : measure(sum.extended)) },
+  { title: 'Share', kind: 'share right', of: shareWords, ofSum: (sum) => (sum.share === null ? '–' : percent(sum.share)) },
   { title: 'Last 7 days', kind: 'week', isThere: facts.days !== null, of: (row) => sparkline(row.days) },
   { title: 'Weeks', kind: 'weeks right', hint: 'Weeks in this ranking, including this one', of: (row) => number(row.weeks) },
 ].filter(({ isThere }) => isThere !== false);
+
+/** Returns the columns of rows of which some or none are of an extended window. */
+function columnsOf(rows) {
+  return COLUMNS.filter(({ title }) => title !== 'Extended' || rows.some((row) => row.extended !== null));
+}
 
 function measureName() {
   return facts.by === 'amount' ? 'Amount' : 'Purchases';
@@ -133,15 +140,17 @@ function line(columns, row, attributes) {
 /** Returns the ranking itself. */
 function best(category, data, marked) {
   const { rows } = data;
+  const columns = columnsOf(rows);
+  const most = rows.reduce((most, { share }) => Math.max(most, share ?? 0), 0);
   const body = make('tbody');
   const said = [`${facts.title}: `, name(category.words), `, as of ${moment(facts.as_of)}`];
   const sheet = make('section', { class: 'sheet', 'aria-label': 'Best sellers' }, make('table', { class: 'ranking' },
-    make('thead', {}, make('tr', { class: 'print-only' }, make('th', { colspan: COLUMNS.length }, said)), head(COLUMNS)),
-    body, foot(data)));
+    make('thead', {}, make('tr', { class: 'print-only' }, make('th', { colspan: columns.length }, said)), head(columns)),
+    body, foot(columns, data)));
   const left = () => rows.length - body.childElementCount;
   const add = (count) => {
     const from = body.childElementCount;
-    body.append(...rows.slice(from, from + count).map((row) => line(COLUMNS, { ...row, most: rows[0].share }, { class: row.id === marked ? 'marked' : null })));
+    body.append(...rows.slice(from, from + count).map((row) => line(columns, { ...row, most }, { class: row.id === marked ? 'marked' : null })));
   };
   add(Math.max(FIRST_ROWS, rows.findIndex((row) => row.id === marked) + 1));
   if (left() > 0) {
@@ -156,15 +165,18 @@ function best(category, data, marked) {
 }
 
 /** Returns what the listed items leave, and the whole. */
-function foot(data) {
+function foot(columns, data) {
   if (data.whole === null) return null;
   const others = BigInt(data.eligible_items) - BigInt(data.rows.length);
+  // Items that are not eligible, such as those of which more came back than was sold, are others too.
+  const hasMore = others > 0n || Number(data.others.units) !== 0 || Number(data.others.purchases) !== 0;
+  const [whole, rest] = data.extended ?? [null, null];
   const sums = [
-    others > 0n ? { what: `All ${number(String(others))} others`, figures: data.others, share: data.others_share } : null,
-    { what: 'All', figures: data.whole, share: 10000 },
+    hasMore ? { what: others > 0n ? `All ${number(String(others))} others` : 'All others', figures: data.others, share: data.others_share, extended: rest } : null,
+    { what: 'All', figures: data.whole, share: data.others_share === null ? null : 10000, extended: whole },
   ];
-  const columns = COLUMNS.map(({ kind, ofSum }) => ({ kind, of: ofSum ?? (() => null) }));
-  return make('tfoot', {}, sums.filter(Boolean).map((sum) => line(columns, sum)));
+  const summed = columns.map(({ kind, ofSum }) => ({ kind, of: ofSum ?? (() => null) }));
+  return make('tfoot', {}, sums.filter(Boolean).map((sum) => line(summed, sum)));
 }
 
 /** Draws everywhere an item ranks. */
@@ -176,7 +188,7 @@ async function showItem(id) {
   }));
   if (places.length === 0) return nothing(`Item ${visible(id)} is not ranked.`);
   const [{ row }] = places;
-  const columns = COLUMNS.map((column) => (column.title === 'Item' ? { ...column, title: 'Category', of: placeWords } : column));
+  const columns = columnsOf(places.map((place) => place.row)).map((column) => (column.title === 'Item' ? { ...column, title: 'Category', of: placeWords } : column));
   const lines = places.map((place) => line(columns, { ...place.row, category: place.category }));
   return [
     trail(null),

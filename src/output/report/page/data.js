@@ -71,6 +71,7 @@ function rowAt(data, at, rank) {
     rank,
     units: data.units[at],
     measured: data.measured[at],
+    extended: data.extended[at] ?? null,
     share: data.share[at] ?? null,
     previous: data.previous[at],
     weeks: data.weeks[at],
