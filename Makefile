@@ -166,8 +166,8 @@ soak:
 	TOPSELL_KILL_ROUNDS=2000 PROPTEST_CASES=500 $(CARGO) test --locked --test it -- kill:: oracle::
 	TOPSELL_FUZZ_CASES=2000 $(CARGO) test --locked --test it -- --nocapture arbitrary::
 	TOPSELL_SCHEDULE_ROUNDS=200 $(CARGO) test --locked --test it -- --nocapture scheduler::group::
-	TOPSELL_SERVE_KILLS=200 TOPSELL_SERVE_MOMENTS=1000 TOPSELL_EXACT_ROUNDS=200 \
-		$(CARGO) test --locked --test it -- --nocapture serve::killed:: serve::against_commands:: exact_times::
+	TOPSELL_SERVE_KILLS=200 TOPSELL_SERVE_MOMENTS=1000 TOPSELL_EXACT_ROUNDS=200 TOPSELL_EDGE_KILLS=200 \
+		$(CARGO) test --locked --test it -- --nocapture serve::killed:: serve::against_commands:: exact_times:: edge::
 	TOPSELL_HAND_OVER_CASES=2000 $(CARGO) test --locked -p topsell-serve --lib -- --nocapture hand_over
 	TOPSELL_SERVE_HOURS=8760 $(CARGO) test --locked -p topsell-serve --lib -- --nocapture while_hours_pass
 

@@ -10,7 +10,7 @@ use crate::color::is_bright;
 use topsell_core::delta::TableError;
 use topsell_core::distributed::DistributedError;
 use topsell_core::lake::LakeError;
-use topsell_core::model::{escape_control, escape_lines, hide_secrets};
+use topsell_core::model::{escape_lines, hide_secrets};
 use topsell_core::parquet_format::ColumnsError;
 use topsell_core::pipeline::StepError;
 use topsell_core::rank::PartFileError;
@@ -18,9 +18,6 @@ use topsell_core::rankings::SnapshotError;
 use topsell_core::rollup::RollupError;
 use topsell_core::storage::LockError;
 use topsell_lists::ListError;
-use topsell_output::answers::CountError;
-use topsell_output::show::ShowError;
-use topsell_publish::PublishError;
 
 pub const EXIT_CODES: &str = "\
 Exit codes:
@@ -315,72 +312,6 @@ impl From<SnapshotError> for Failure {
     }
 }
 
-impl From<CountError> for Failure {
-    fn from(error: CountError) -> Failure {
-        match error {
-            CountError::Rollup(error) => StepError::Rollup(error).into(),
-            CountError::UnknownCategory { .. } => {
-                let hint = "list the categories with `topsell show --categories`".to_owned();
-                Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
-            }
-        }
-    }
-}
-
-impl From<PublishError> for Failure {
-    fn from(error: PublishError) -> Failure {
-        let error = match error {
-            PublishError::Snapshot(error) => return error.into(),
-            error => error,
-        };
-        let (exit, hint) = match &error {
-            PublishError::Store(error) => (Exit::RuntimeError, error.is_full().then_some(OF_FULL_DISK)),
-            PublishError::Snapshot(_) | PublishError::Failed { .. } => (Exit::RuntimeError, None),
-            PublishError::Denied { .. } => (
-                Exit::RuntimeError,
-                Some("pass the password with --password-file FILE; the user is part of the URL"),
-            ),
-            PublishError::OtherProgram { .. } => {
-                (Exit::UsageError, Some("nothing was written; choose another --prefix, or another folder"))
-            }
-            PublishError::Newer { .. } => {
-                (Exit::Stale, Some("nothing was written; to replace it all the same, pass --allow-older"))
-            }
-            PublishError::Busy { .. } => (Exit::Busy, Some("run it again when the other run has ended")),
-            PublishError::Differs { .. } => (Exit::RuntimeError, Some("write everything again with --full")),
-        };
-        Failure { exit, hint: hint.map(str::to_owned), cause: error.into() }
-    }
-}
-
-impl From<ShowError> for Failure {
-    fn from(error: ShowError) -> Failure {
-        match error {
-            ShowError::Snapshot(error) => error.into(),
-            ShowError::Rollup(error) => StepError::Rollup(error).into(),
-            ShowError::UnknownCategory { ref suggestions, .. } => {
-                let hint = meant(suggestions, "list the categories with `topsell show --categories`");
-                Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
-            }
-            ShowError::UnknownItem { ref suggestions, .. } => {
-                let hint = meant(suggestions, "search for it with `topsell show --search TEXT`");
-                Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
-            }
-            ShowError::UnknownName { ref names, .. } => {
-                let hint = format!("the names with a ranking are {}", names.join(", "));
-                Failure { exit: Exit::NotFound, hint: Some(hint), cause: error.into() }
-            }
-            ShowError::NoneAt { oldest, .. } => {
-                let hint = oldest.map(|oldest| format!("the oldest ranking is `--at {oldest}`"));
-                Failure { exit: Exit::NotFound, hint, cause: error.into() }
-            }
-            ShowError::NothingBefore | ShowError::NoMatch { .. } => {
-                Failure { exit: Exit::NotFound, hint: None, cause: error.into() }
-            }
-        }
-    }
-}
-
 impl From<ListError> for Failure {
     fn from(error: ListError) -> Failure {
         let (exit, hint) = match &error {
@@ -402,23 +333,11 @@ impl From<ListError> for Failure {
     }
 }
 
-/// Suggests the nearest names, or else what to do.
-fn meant(nearest: &[String], otherwise: &str) -> String {
-    match nearest.is_empty() {
-        true => otherwise.to_owned(),
-        false => {
-            let names: Vec<String> =
-                nearest.iter().map(|name| format!("`{}`", escape_control(name))).collect();
-            format!("did you mean {}?", names.join(", "))
-        }
-    }
-}
-
 /// What to do about a file that has other bytes than were written.
 const OF_DAMAGE: &str = "`topsell lake verify` lists all damaged files, and `topsell lake repair` does what can be done about them";
 
 /// What to do about a full disk.
-const OF_FULL_DISK: &str = "`topsell lake prune` makes room, also where no byte is free: `--keep-versions 1h` removes \
+pub const OF_FULL_DISK: &str = "`topsell lake prune` makes room, also where no byte is free: `--keep-versions 1h` removes \
                             superseded files, `--retention` old events";
 
 fn hint_of_rollup(error: &RollupError) -> Option<&'static str> {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the only crate that prints, reads the environment or asks the time.
 
+mod answer_failures;
 mod args;
 mod catalog_args;
 mod clock;

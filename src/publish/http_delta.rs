@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use topsell_core::model::Timestamp;
 use topsell_core::storage::Store;
 
-use crate::category_value::RankingValues;
+use crate::category_value::{CategoryValue, RankingValues};
 use crate::difference::Difference;
 use crate::error::PublishError;
 
@@ -88,7 +88,7 @@ impl Accepted {
 
     /// Notes that an endpoint has a ranking.
     pub fn write(lake: &Store, url: &str, target: &str, values: &RankingValues) -> Result<(), PublishError> {
-        let hash = |(name, value): (&String, &crate::CategoryValue)| (name.clone(), value.hash.clone());
+        let hash = |(name, value): (&String, &CategoryValue)| (name.clone(), value.hash.clone());
         let note = Accepted {
             schema: SCHEMA,
             target: target.to_owned(),

@@ -21,7 +21,7 @@ use crate::error::PublishError;
 use crate::http_delta::{Accepted, body, idempotency_key};
 use crate::http_retry::{Verdict, asked_delay, delay, verdict};
 use crate::outcome::{DryRun, Outcome};
-use crate::target::TargetError;
+use crate::target_error::TargetError;
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 const JSON: &str = "application/json";

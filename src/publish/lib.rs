@@ -20,6 +20,7 @@ mod redis_target;
 mod static_files;
 mod static_index;
 mod target;
+mod target_error;
 
 pub use category_value::{CategoryValue, Encoding, RankingValues};
 pub use error::PublishError;
@@ -28,4 +29,5 @@ pub use outcome::{DryRun, Outcome};
 pub use redis_connection::RedisAddress;
 pub use redis_target::{RedisOptions, publish_to_redis};
 pub use static_files::{StaticOptions, publish_to_files};
-pub use target::{Target, TargetError};
+pub use target::Target;
+pub use target_error::TargetError;

@@ -10,7 +10,7 @@ use redis::{Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, IntoC
 use topsell_core::model::{escape_control, hide_secrets};
 
 use crate::error::PublishError;
-use crate::target::TargetError;
+use crate::target_error::TargetError;
 
 /// Codes of a server that wants another user or password, or refuses a command to this one.
 const DENIED: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];

@@ -9,6 +9,7 @@ use topsell_core::storage::Location;
 
 use crate::http_endpoint::HttpEndpoint;
 use crate::redis_connection::RedisAddress;
+use crate::target_error::TargetError;
 
 /// Where a ranking is published.
 #[derive(Clone, Debug)]
@@ -17,23 +18,6 @@ pub enum Target {
     /// A folder, or a prefix in a bucket.
     Files(PathBuf),
     Http(HttpEndpoint),
-}
-
-/// Why a text is no target.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TargetError {
-    #[error("is empty")]
-    Empty,
-    #[error(
-        "is a URL of an unknown scheme; write redis://, rediss://, redis+unix://, http://, https:// or s3://, or the path of a folder"
-    )]
-    UnknownScheme,
-    #[error("is not the URL of a Redis server: {0}; write redis://HOST:PORT/DATABASE")]
-    BadRedis(String),
-    #[error("is not the URL of an endpoint: {0}")]
-    BadHttp(String),
-    #[error("is not a bucket or a folder: {0}")]
-    BadLocation(String),
 }
 
 impl Target {

@@ -154,6 +154,7 @@ const LODGERS: &[(&str, &[&str])] = &[
             "output/runs",
             "publish",
             "serve/config",
+            "serve/edge",
             "serve/http",
         ],
     ),

@@ -48,6 +48,10 @@ fn the_help_of_the_program() {
         stdout:   report       Write a published ranking as an HTML page
         stdout:   serve        Serve counts and rankings over HTTP, and take in events
         stdout: 
+        stdout: Hand out:
+        stdout:   publish      Publish the ranking to Redis, static files or an HTTP endpoint
+        stdout:   list         Keep lists that many clients follow: create, change, show, fetch, verify
+        stdout: 
         stdout: Run and monitor jobs:
         stdout:   run          Run a job now, regardless of its schedule
         stdout:   schedule     Run jobs on their schedules

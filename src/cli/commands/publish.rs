@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::commands::publish_options::ranking_name;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, OF_FULL_DISK};
 use crate::metrics;
 use crate::run_recorder::{self, RecordMode};
 use crate::settings::Settings;
@@ -231,6 +231,36 @@ fn write(
         }
     };
     Ok(outcome)
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Failure {
+        let (exit, hint) = match &error {
+            PublishError::Store(error) => (Exit::RuntimeError, error.is_full().then_some(OF_FULL_DISK)),
+            PublishError::Snapshot(_) | PublishError::Failed { .. } => (Exit::RuntimeError, None),
+            PublishError::Denied { .. } => (
+                Exit::RuntimeError,
+                Some("pass the password with --password-file FILE; the user is part of the URL"),
+            ),
+            PublishError::OtherProgram { .. } => {
+                (Exit::UsageError, Some("nothing was written; choose another --prefix, or another folder"))
+            }
+            PublishError::Newer { .. } => {
+                (Exit::Stale, Some("nothing was written; to replace it all the same, pass --allow-older"))
+            }
+            PublishError::Busy { .. } => (Exit::Busy, Some("run it again when the other run has ended")),
+            PublishError::Differs { .. } => (Exit::RuntimeError, Some("write everything again with --full")),
+        };
+        let mut failure = match error {
+            PublishError::Snapshot(error) => return error.into(),
+            error => Failure::runtime(error.to_string()),
+        };
+        failure.exit = exit;
+        match hint {
+            Some(hint) => failure.with_hint(hint.to_owned()),
+            None => failure,
+        }
+    }
 }
 
 /// Reads the first line of a file.

@@ -15,11 +15,12 @@ use topsell_core::model::hide_secrets;
 use topsell_core::storage::checksum;
 use topsell_lists::{ClientError, FollowError, Followed, HeldList, ListClient, follow};
 
-/// How long a server may wait for another version.
-const WAIT_SECONDS: u64 = 30;
+/// How long a server may wait for another version, and so how long no news may take.
+const MAX_WAIT_SECONDS: u64 = 30;
+/// Of the time after which answers are refused, one waits for this part.
+const WAIT_PART: u64 = 3;
 /// An answer that came sooner, and has nothing new, was not waited for: the server has too many that wait.
 const QUICK_MICROS: i64 = 1_000_000;
-const MAX_TOLD_PAUSE: Duration = Duration::from_secs(30);
 const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const MAX_PAUSE: Duration = Duration::from_secs(15);
@@ -63,6 +64,11 @@ impl Followers {
         thread::spawn(move || followers.follow_list(&mirror));
     }
 
+    fn wait_seconds(&self) -> u64 {
+        let part = self.mirrors.config.max_stale.map(|limit| limit.as_secs() / WAIT_PART);
+        part.unwrap_or(MAX_WAIT_SECONDS).clamp(1, MAX_WAIT_SECONDS)
+    }
+
     /// Looks for lists that are new.
     fn look(&self) {
         let (mut failures, mut last_failure) = (0, String::new());
@@ -100,7 +106,7 @@ impl Followers {
                     let wait_seconds = followed.wait_seconds;
                     let is_new = self.accept(mirror, followed);
                     if !is_new && self.mirrors.now().saturating_sub(began) < QUICK_MICROS {
-                        self.pause(Duration::from_secs(wait_seconds.max(1)).min(MAX_TOLD_PAUSE));
+                        self.pause(Duration::from_secs(wait_seconds.clamp(1, self.wait_seconds())));
                     }
                 }
                 Err(what) => {
@@ -117,7 +123,7 @@ impl Followers {
 
     fn ask(&self, mirror: &Mirror, client: &ListClient) -> Result<Followed, String> {
         let (held, now) = (mirror.held(), self.mirrors.now());
-        let wait_seconds = |since: Option<&str>| if since.is_some() { WAIT_SECONDS } else { 0 };
+        let wait_seconds = |since: Option<&str>| if since.is_some() { self.wait_seconds() } else { 0 };
         let followed = follow(&held, self.mirrors.config.key.as_ref(), now, |since| {
             client.ask(since, wait_seconds(since))
         });

@@ -139,7 +139,10 @@ async fn get_lists(Shared(edge): Shared<Edge>, request: Request) -> Response<Bod
             let all = edge.mirrors.all();
             let oldest = all.iter().map(|mirror| edge.mirrors.freshness(mirror)).reduce(Freshness::older);
             let response = all_lists(&edge.state);
-            oldest.map_or_else(|| all_lists(&edge.state), |oldest| with_headers(response, &oldest.headers()))
+            match oldest {
+                Some(oldest) => with_headers(response, &oldest.headers()),
+                None => response,
+            }
         }
         Err(refused) => *refused,
     }
@@ -247,11 +250,18 @@ impl Edge {
 
     /// Returns a list that may be answered, and how old it is.
     fn fresh(&self, name: &ListName) -> Result<(Arc<Mirror>, Freshness), Box<Response<Body>>> {
-        let mirror = self.mirrors.get(name).filter(|mirror| mirror.has_version());
-        let Some(mirror) = mirror else {
-            let what = format!("the list {name} was not fetched yet");
-            return Err(Box::new(unavailable(&what)));
+        let Some(mirror) = self.mirrors.get(name) else {
+            return Err(Box::new(match self.mirrors.all().is_empty() {
+                true => unavailable("no list was fetched yet"),
+                false => {
+                    let what = format!("the server that is followed has no list {name}");
+                    error(StatusCode::NOT_FOUND, &what)
+                }
+            }));
         };
+        if !mirror.has_version() {
+            return Err(Box::new(unavailable(&format!("the list {name} was not fetched yet"))));
+        }
         let freshness = self.mirrors.freshness(&mirror);
         if self.mirrors.is_refused(freshness) {
             let what = format!("the list {name} is older than --max-stale allows");
