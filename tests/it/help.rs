@@ -138,6 +138,9 @@ fn the_overview_lists_commands_in_groups() {
           report       Write a published ranking as an HTML page
           serve        Serve counts and rankings over HTTP, and take in events
 
+        Lists:
+          list         Keep lists that many clients follow: create, change, show, fetch, verify
+
         Run and monitor jobs:
           run          Run a job now, regardless of its schedule
           schedule     Run jobs on their schedules
