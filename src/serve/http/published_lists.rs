@@ -120,9 +120,9 @@ impl PublishedLists {
     ///
     /// # Errors
     /// As [`Lists::create`].
-    pub fn create(&self, name: ListName, settings: ListSettings, now: Timestamp) -> Result<(), ListError> {
+    pub fn create(&self, name: &ListName, settings: ListSettings, now: Timestamp) -> Result<(), ListError> {
         let list = self.lists.create(name.clone(), settings, now.micros())?;
-        self.publish(&name, list.published(), now.micros());
+        self.publish(name, list.published(), now.micros());
         Ok(())
     }
 

@@ -69,7 +69,7 @@ fn make(state: &State, file: &str) -> Result<(), VersionError> {
     let (name, now) = (ListName::of_ranking(CURRENT)?, (state.clock)());
     let list = match state.versioned.open_list(&name) {
         Err(ListError::None { .. }) => {
-            state.versioned.create(name.clone(), SETTINGS, now)?;
+            state.versioned.create(&name, SETTINGS, now)?;
             state.versioned.open_list(&name)?
         }
         list => list?,

@@ -325,7 +325,7 @@ pub async fn create_list(state: Arc<State>, path: String, body: Bytes) -> Respon
         if name.is_ranking() {
             return Err(ListError::OfRanking { name: name.to_string() });
         }
-        worker_state.versioned.create(name, settings_of(&body)?, (worker_state.clock)())
+        worker_state.versioned.create(&name, settings_of(&body)?, (worker_state.clock)())
     };
     match state.receivers.run(job).await {
         Ok(Ok(())) => json(StatusCode::CREATED, &serde_json::json!({ "schema": 1 })),
