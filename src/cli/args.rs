@@ -88,7 +88,7 @@ pub enum Command {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Load and rank", &["init", "ingest", "rollup", "rank", "cluster"]),
     ("Query", &["show", "count", "top", "report", "serve"]),
-    ("Hand out", &["publish", "list"]),
+    ("Publish", &["publish", "list"]),
     ("Run and monitor jobs", &["run", "schedule", "runs", "health"]),
     ("Maintain", &["lake", "doctor"]),
     ("Configure", &["config", "completions", "man", "help"]),

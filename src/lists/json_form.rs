@@ -118,6 +118,15 @@ impl Snapshot {
         members
     }
 
+    /// Returns the size of all parts as members of `added`.
+    pub fn json_bytes(&self) -> u64 {
+        let count = || {
+            let parts = self.lines.parts().enumerate();
+            parts.map(|(number, part)| self.json_part(part, number == 0).len() as u64).sum()
+        };
+        *self.json_bytes.get_or_init(count)
+    }
+
     /// Returns what follows the entries.
     pub fn json_end(&self) -> &'static [u8] {
         if self.settings.kind == ListKind::Map { b"}}\n" } else { b"]}\n" }

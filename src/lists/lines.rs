@@ -80,7 +80,9 @@ impl Lines {
 
     /// Returns the whole text.
     pub fn text(&self) -> Vec<u8> {
-        self.parts().flat_map(|part| part.iter().copied()).collect()
+        let mut text = Vec::with_capacity(usize::try_from(self.bytes).unwrap_or(0));
+        self.parts().for_each(|part| text.extend_from_slice(part));
+        text
     }
 
     /// Returns the lines in their order, without line breaks.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing of it ever changes; the delta from any version that it knows leads exactly to it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::history::{ChangedKey, History, KeyChange};
 use crate::kind::ListKind;
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub sha256: [u8; 32],
     epochs: Vec<Epoch>,
     history: History,
+    /// The size of the entries as members of JSON, which is counted when it is first asked for.
+    pub(crate) json_bytes: OnceLock<u64>,
     /// The hash prefixes, made when they are first asked for.
     pub(crate) prefixes: PrefixIndex,
 }
@@ -62,6 +64,7 @@ impl Snapshot {
             sha256: state.lines.sha256(),
             epochs: state.epochs.clone(),
             history: state.history.clone(),
+            json_bytes: OnceLock::new(),
             prefixes,
         }
     }

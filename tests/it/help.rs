@@ -140,7 +140,7 @@ fn the_overview_lists_commands_in_groups() {
           report       Write a published ranking as an HTML page
           serve        Serve counts and rankings over HTTP, and take in events
 
-        Hand out:
+        Publish:
           publish      Publish the ranking to Redis, static files or an HTTP endpoint
           list         Keep lists that many clients follow: create, change, show, fetch, verify
 

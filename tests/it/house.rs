@@ -10,7 +10,7 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
     ("arrow", &["core/delta", "core/parquet_format"]),
     ("async_trait", &["core/delta", "core/storage"]),
-    ("aws_lc_rs", &["lists"]),
+    ("aws_lc_rs", &["lists", "serve/tls"]),
     ("base64", &["lists", "output/report", "serve/http"]),
     (
         "blake3",
@@ -58,7 +58,7 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("delta_kernel_default_engine", &["core/delta"]),
     ("encoding_rs", &["core/input_format"]),
     ("flate2", &["core/input_format", "core/model", "output/report"]),
-    ("futures", &["core/delta", "core/storage"]),
+    ("futures", &["core/delta", "core/storage", "lists/tests"]),
     (
         "hashbrown",
         &[
@@ -84,7 +84,7 @@ const LODGERS: &[(&str, &[&str])] = &[
     ("lzma_rust2", &["core/input_format"]),
     ("memchr", &["core/delta", "core/ingest", "core/input_format", "lists"]),
     ("nix", &["core/storage", "ops/job_spec", "ops/process", "ops/scheduler"]),
-    ("object_store", &["core/delta", "core/storage"]),
+    ("object_store", &["core/delta", "core/storage", "lists/tests"]),
     ("parquet", &["core/parquet_format"]),
     ("percent_encoding", &["core/storage"]),
     ("rawzip", &["core/input_format"]),

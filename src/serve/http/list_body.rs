@@ -1,6 +1,6 @@
 //! The bodies of answers with a list: some bytes, or the whole text of a version, part by part.
 //!
-//! Invariant: a client that reads slowly holds the memory of one part besides the version, which it shares with others.
+//! Invariant: the size is known from the start. A client that reads slowly holds the memory of one part besides the version, which it shares with others.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -33,16 +33,16 @@ pub struct ListBody {
     entries: Option<(Arc<Snapshot>, EntriesForm)>,
     next_part: usize,
     after: Option<Bytes>,
-    size: Option<u64>,
+    size: u64,
 }
 
 impl ListBody {
     /// Returns a body of some bytes, one after another.
     pub fn of_bytes(bytes: Vec<Bytes>) -> ListBody {
-        let size = bytes.iter().map(|some| some.len() as u64).sum();
+        let size: u64 = bytes.iter().map(|some| some.len() as u64).sum();
         let mut before = bytes;
         before.reverse();
-        ListBody { before, entries: None, next_part: 0, after: None, size: Some(size) }
+        ListBody { before, entries: None, next_part: 0, after: None, size }
     }
 
     /// Returns a body of the entries of a version, with bytes before and after them.
@@ -53,11 +53,13 @@ impl ListBody {
         after: Option<Bytes>,
     ) -> ListBody {
         let (bytes, lines) = (snapshot.lines.size_bytes(), snapshot.lines.len());
-        let size = match form {
-            EntriesForm::Text => Some(bytes),
-            EntriesForm::Hosts => Some(bytes + lines * NOWHERE.len() as u64),
-            EntriesForm::Json => None,
+        let of_entries = match form {
+            EntriesForm::Text => bytes,
+            EntriesForm::Hosts => bytes + lines * NOWHERE.len() as u64,
+            EntriesForm::Json => snapshot.json_bytes(),
         };
+        let around = before.iter().chain(&after).map(|bytes| bytes.len() as u64).sum::<u64>();
+        let size = of_entries + around;
         let mut before = before;
         before.reverse();
         ListBody { before, entries: Some((snapshot, form)), next_part: 0, after, size }
@@ -98,13 +100,11 @@ impl HttpBody for ListBody {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = std::iter::from_fn(|| self.next()).find(|bytes| !bytes.is_empty());
-        if let (Some(size), Some(bytes)) = (&mut self.size, &next) {
-            *size = size.saturating_sub(bytes.len() as u64);
-        }
+        self.size = self.size.saturating_sub(next.as_ref().map_or(0, |bytes| bytes.len() as u64));
         Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size.map_or_else(SizeHint::default, SizeHint::with_exact)
+        SizeHint::with_exact(self.size)
     }
 }

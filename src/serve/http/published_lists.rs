@@ -93,7 +93,7 @@ impl PublishedLists {
     pub fn newest(&self, name: &ListName) -> Result<watch::Receiver<Arc<Published>>, ListError> {
         match self.lock().get(name) {
             Some(newest) => Ok(newest.subscribe()),
-            // Each list that is open is published.
+            // Each list that is open is published, but that of a ranking that was not made yet.
             None => Err(match self.lists.get(name) {
                 Err(error) => error,
                 Ok(_) => ListError::None { name: name.to_string() },
@@ -166,6 +166,10 @@ impl PublishedLists {
     }
 
     fn publish(&self, name: &ListName, snapshot: Arc<Snapshot>, now: i64) {
+        // The list of a ranking is there once it has one: nobody is to hold an empty ranking.
+        if name.is_ranking() && snapshot.version.sequence == 0 {
+            return;
+        }
         self.insert(name, Published::of(snapshot, self.signing.as_ref(), now));
     }
 
@@ -250,7 +254,11 @@ impl Published {
         }
         let made: Bytes = match (form, since) {
             (AnswerForm::Json, Some(since)) => self.snapshot.json_delta(since, self.signed.as_ref()).into(),
-            (AnswerForm::Json, None) => self.snapshot.json_before_entries(self.signed.as_ref()).into(),
+            (AnswerForm::Json, None) => {
+                // Counted here, where nobody else waits for it.
+                self.snapshot.json_bytes();
+                self.snapshot.json_before_entries(self.signed.as_ref()).into()
+            }
             (AnswerForm::Prefixes, since) => {
                 let (sha256, signed) = self.prefixes.get_or_init(|| {
                     let sha256 = self.snapshot.prefixes_sha256();
