@@ -33,7 +33,7 @@ impl Endpoint {
         let told = Arc::clone(&received);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let Some(request) = stream.ok().and_then(|stream| read(stream)) else { continue };
+                let Some(request) = stream.ok().and_then(read) else { continue };
                 let (mut stream, request) = request;
                 told.lock().expect("nobody panics").push(request);
                 let answer = answers.pop().unwrap_or_else(|| "200 OK\r\n\r\n".to_owned());
