@@ -161,6 +161,7 @@ impl From<StepError> for Failure {
                         Exit::DataCorruption
                     }
                     RollupError::BadPartition { .. } | RollupError::Differing { .. } => Exit::DataCorruption,
+                    RollupError::ChangedMeanwhile => Exit::Busy,
                     _ => Exit::RuntimeError,
                 },
                 hint: hint_of_rollup(&error).map(str::to_owned),
@@ -350,6 +351,7 @@ const OF_FULL_DISK: &str = "`topsell lake prune` makes room, also where no byte 
 
 fn hint_of_rollup(error: &RollupError) -> Option<&'static str> {
     match error {
+        RollupError::ChangedMeanwhile => Some("nothing was committed; plan again with `topsell rollup plan`"),
         RollupError::Differing { .. } => Some(
             "nothing was replaced; check the files with `topsell lake verify`, and if the events are right, pass --yes",
         ),

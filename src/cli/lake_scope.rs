@@ -1,4 +1,4 @@
-//! The options `--since` and `--share`: the part of a lake that a command works on.
+//! The options `--since`, `--share` and `--only-share`: the part of a lake that a command works on.
 
 use crate::failure::Failure;
 use crate::moments::moment;
@@ -19,4 +19,13 @@ pub fn lake_scope(
     let share = share.map_err(|e| Failure::usage(format!("--share: {e}")))?;
     let scope = LakeScope { since: since.as_ref().map(|since| since.at.hour()), share };
     Ok((scope, since.and_then(|since| since.note)))
+}
+
+/// Returns the share that `--only-share` names.
+///
+/// # Errors
+/// Says how to write it.
+pub fn only_share(text: Option<&str>) -> Result<Option<Share>, Failure> {
+    let refuse = |what| Failure::usage(format!("--only-share: {what}"));
+    text.map(Share::parse_nth).transpose().map_err(refuse)
 }

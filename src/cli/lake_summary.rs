@@ -1,8 +1,10 @@
 //! The summaries of rollups and of the maintenance of a lake, and the plans of their dry runs.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use crate::settings::Verbosity;
+use topsell_core::distributed::RollupPlan;
 use topsell_core::lake::LakeScope;
 use topsell_core::lake::{DryRun, Expired};
 use topsell_core::maintenance::{Compacted, Pruned, Verified};
@@ -15,6 +17,18 @@ use topsell_output::text::{counted, size};
 const MAX_DIFFERING: usize = 5;
 /// How many gaps are listed.
 const MAX_GAPS: usize = 10;
+
+/// Writes what a plan of a rollup in several processes has.
+///
+/// # Errors
+/// Fails where the output does.
+pub fn write_rollup_parts(planned: Option<&(RollupPlan, PathBuf)>, out: &mut dyn Write) -> io::Result<()> {
+    let Some((plan, file)) = planned else { return writeln!(out, "plan: the aggregates are up to date") };
+    let hours = counted(plan.hours(), "hour", "hours");
+    let (parts, rows) = (counted(plan.parts() as u64, "part", "parts"), plan.rows());
+    let rows = counted(rows, "row", "rows");
+    writeln!(out, "plan: {hours}, {parts}, {rows} of events, in {}", file.display())
+}
 
 /// Writes the summary of a rollup.
 ///

@@ -78,6 +78,8 @@ fn name_of(step: &Step) -> &'static str {
     match step {
         Step::Ingest { .. } | Step::Acknowledge { .. } => "ingest",
         Step::Rollup { .. } => "rollup",
+        Step::PlanRollup { .. } => "rollup plan",
+        Step::CommitRollup { .. } => "rollup commit",
         Step::Rank { .. } => "rank",
         Step::PlanRanking { .. } => "rank plan",
         Step::MergeRanking { .. } => "rank merge",

@@ -75,6 +75,7 @@ pub fn write(done: &Done, verbosity: Verbosity, out: &mut dyn Write) -> io::Resu
         Done::Repaired(outcome) => repair_summary::write(outcome, out),
         // An answer, not a summary.
         Done::Counted(_) => Ok(()),
+        Done::RollupPartsPlanned(planned) => lake_summary::write_rollup_parts(planned.as_ref(), out),
         Done::RankingPlanned { rolled_up, plan, file, .. } => {
             if let Some(rolled_up) = rolled_up {
                 lake_summary::write_rollup(rolled_up, verbosity, out)?;
@@ -361,6 +362,7 @@ pub fn answer(done: &Done, terminal: TerminalOptions, out: &mut dyn Write) -> io
             })
         }
         Done::RollupPlanned(planned) => lake_summary::write_rollup_plan(planned, out),
+        Done::RollupPartsPlanned(Some((plan, file))) => writeln!(out, "{}\t{}", file.display(), plan.parts()),
         // A merge tells by its output whether there is another round.
         Done::RankingPlanned { plan, file, is_in_lake: true, .. } => {
             writeln!(out, "{}\t{}", file.display(), plan.parts())

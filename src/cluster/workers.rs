@@ -68,7 +68,10 @@ impl Workers {
         command: &(dyn Fn(usize) -> Command + Sync),
         tell: &(dyn Fn(&str) + Sync),
     ) {
-        while let Some((part, tries)) = locked(queue).next() {
+        loop {
+            // On a line of its own, so that the queue is not locked while the process runs.
+            let next = locked(queue).next();
+            let Some((part, tries)) = next else { return };
             let mut command = command(part);
             let output = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
             let output = match output {

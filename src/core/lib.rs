@@ -22,7 +22,7 @@
 //! | [`ingest`] | logs into the lake | lose a line without reporting it |
 //! | [`rollup`] | the `rollups` table of hourly aggregates | read hours that did not change |
 //! | [`rank`] | the ranking of a window: scores, top-k, look-back | do I/O |
-//! | [`distributed`] | a ranking in several processes: plans, results of parts, merging | publish |
+//! | [`distributed`] | a ranking and a rollup in several processes: plans, results of parts, merging | publish |
 //! | [`rankings`] | published rankings, item totals, and the pointers to the newest | change a published file |
 //! | [`trends`] | a ranking compared with earlier ones: movements, shares, weeks on the list | read the tables |
 //! | [`counts`] | the counts of single items, up to this moment | write, or wait for a lock |

@@ -1,6 +1,6 @@
 //! A ranking by processes that share the lake has the bytes of one that was made by one process, whoever is killed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Stdio};
 
 use expect_test::expect;
@@ -80,6 +80,13 @@ fn processes_that_share_the_lake_publish_the_bytes_of_one_process() {
         done(world.run(&format!("cluster local --workers 7 rank {options}")));
         assert!(published(&world) == by_one, "{options}");
         assert_eq!(world.files("data/lake/scratch"), [""; 0], "what was published leaves nothing");
+        let runs = world.records("runs");
+        let traces = |command: &str| -> BTreeSet<String> {
+            let of_command = runs.iter().filter(|run| run["command"] == command);
+            of_command.map(|run| run["trace_id"].to_string()).collect()
+        };
+        assert_eq!(traces("cluster local").len(), 1);
+        assert_eq!(traces("rank partial"), traces("cluster local"), "one trace of all processes");
         forget_published(&world);
         let parts = 1 + chance.below(40);
         let printed = done(world.run(&format!("rank plan {options} --parts {parts}")));
@@ -317,4 +324,122 @@ fn plans_that_nobody_goes_on_with_are_pruned() {
         said.whole()
     );
     assert_eq!(world.files("data/lake/scratch"), [""; 0]);
+}
+
+/// Sales of another month, of which nothing is aggregated yet.
+fn add_sales(world: &World) {
+    let mut csv = "ts,item_id,category,quantity,event_id\n".to_owned();
+    for number in 0..900 {
+        let (day, item) = (1 + number % 13, number % 70);
+        let quantity = if number % 50 == 0 { -1 } else { 1 + number % 3 };
+        // Some events come twice, and some of these with another quantity.
+        let id = number - if number % 30 == 1 { 1 } else { 0 };
+        csv.push_str(&format!(
+            "2017-01-{day:02}T{:02}:10:00Z,i{item},Food/{},{quantity},e{id}\n",
+            id % 24,
+            item % 3
+        ));
+    }
+    world.write("february.csv", csv);
+    done(world.run("ingest february.csv"));
+}
+
+#[test]
+fn a_rollup_by_processes_gives_the_aggregates_of_one_process() {
+    let (alone, world) = (World::new(), World::new());
+    for world in [&alone, &world] {
+        shop(world, &mut Chance(31));
+        add_sales(world);
+    }
+    let by_one = alone.run("rollup");
+    let by_many = world.run("cluster local --workers 3 rollup --parts 9");
+    let rollup = |said: &str| said.lines().find(|line| line.starts_with("rollup: ")).map(str::to_owned);
+    assert!(
+        rollup(&by_one.stderr).is_some_and(|line| line.contains("aggregated from")),
+        "{}",
+        by_one.whole()
+    );
+    assert_eq!(rollup(&by_many.stderr), rollup(&by_one.stderr), "{}", by_many.whole());
+    assert!(
+        by_many.stderr.starts_with("plan: 312 hours, 11 parts, 1702 rows of events"),
+        "{}",
+        by_many.whole()
+    );
+    let options = "--as-of 2017-01-15 --window 400h --min-items 0";
+    let expected = by_one_process(&alone, options);
+    assert!(by_one_process(&world, options) == expected);
+    let again = world.run("cluster local rollup");
+    assert_eq!((again.code, again.stderr.as_str()), (Some(0), "plan: the aggregates are up to date\n"));
+    // All of them, recomputed from raw events, are what they were.
+    let all = world.run("cluster local --workers 2 rollup --all --parts 5");
+    assert_eq!(all.code, Some(0), "{}", all.whole());
+    assert!(by_one_process(&world, options) == expected);
+    assert_eq!(world.files("data/lake/scratch"), [""; 0]);
+    let verified = world.run("lake verify");
+    assert_eq!(verified.code, Some(0), "{}", verified.whole());
+}
+
+#[test]
+fn a_rollup_whose_table_has_changed_meanwhile_commits_nothing() {
+    let world = World::new();
+    shop(&world, &mut Chance(32));
+    add_sales(&world);
+    let (plan, parts) = planned(&done(world.run("rollup plan --parts 3")));
+    for part in 0..parts {
+        done(world.run(&format!("rollup partial {plan} --part {part}")));
+    }
+    let found = world.run(&format!("rollup partial {plan} --part 0")).whole();
+    assert!(found.contains("found in the lake"), "{found}");
+    let result = world.path("data/lake").join(format!("{plan}.1.part"));
+    let whole = std::fs::read(&result).expect("it was written");
+    std::fs::write(&result, &whole[..whole.len() - 9]).expect("it can be written");
+    let damaged = world.run(&format!("rollup commit {plan}"));
+    assert_eq!(damaged.code, Some(3), "{}", damaged.whole());
+    assert!(damaged.stderr.contains(&format!("{plan}.1.part: its bytes do not have")), "{}", damaged.whole());
+    std::fs::write(&result, whole).expect("it can be written");
+    done(world.run("rollup"));
+    let refused = world.run(&format!("rollup commit {plan}"));
+    assert_eq!(refused.code, Some(6), "{}", refused.whole());
+    assert!(refused.stderr.contains("has changed since this rollup was planned"), "{}", refused.whole());
+    assert!(refused.stderr.contains("plan again with `topsell rollup plan`"), "{}", refused.whole());
+}
+
+/// As many processes each load their share of the same folder, and check theirs of the lake.
+#[test]
+fn the_shares_of_inputs_and_of_a_lake_are_all_of_it_and_none_is_twice() {
+    let world = World::new();
+    for file in 0..12 {
+        let mut csv = "ts,item_id,category\n".to_owned();
+        for row in 0..5 {
+            csv.push_str(&format!("2017-01-{:02}T05:00:00Z,i{file}-{row},Food\n", 1 + file));
+        }
+        world.write(&format!("logs/{file}.csv"), csv);
+    }
+    let mut loaded = 0;
+    for round in 0..2 {
+        for share in 1..=3 {
+            let said = world.run(&format!("ingest logs --only-share {share}/3"));
+            assert_eq!(said.code, Some(0), "{}", said.whole());
+            loaded += usize::from(said.stderr.contains("already ingested")) + round;
+        }
+    }
+    assert_eq!(loaded, 3 + 3, "in the second round, all of them had been loaded");
+    done(world.run("rollup"));
+    let shop = world.run("rank --as-of 2017-01-15 --window 400h --min-items 0");
+    assert!(shop.stderr.contains("rank: 2 categories, 120 rows"), "{}", shop.whole());
+    let flipped = world.files("data/lake/events").into_iter().find(|path| path.ends_with(".parquet"));
+    let flipped = world.path("data/lake/events").join(flipped.expect("there are some"));
+    let mut bytes = std::fs::read(&flipped).expect("it can be read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&flipped, bytes).expect("it can be written");
+    let codes = (1..=4).map(|share| world.run(&format!("lake verify --only-share {share}/4")).code);
+    let damaged = codes.filter(|code| *code == Some(3)).count();
+    // One has the file, and one the day.
+    assert!((1..=2).contains(&damaged), "{damaged}");
+    for wrong in ["ingest logs --only-share 0/3", "lake verify --only-share 5/4"] {
+        let said = world.run(wrong);
+        assert_eq!(said.code, Some(2), "{}", said.whole());
+        assert!(said.stderr.contains("--only-share: write K/N, such as 3/40"), "{}", said.whole());
+    }
 }

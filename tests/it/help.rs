@@ -121,6 +121,7 @@ fn the_overview_lists_commands_in_groups() {
           ingest       Load purchase logs into the lake
           rollup       Aggregate new events by item and hour
           rank         Rank the items of every category and publish the ranking
+          cluster      Rank or aggregate with several processes
 
         Query:
           show         Show best sellers, items and categories of the published ranking

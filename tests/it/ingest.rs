@@ -39,6 +39,7 @@ fn the_help_of_the_program() {
         stdout:   ingest       Load purchase logs into the lake
         stdout:   rollup       Aggregate new events by item and hour
         stdout:   rank         Rank the items of every category and publish the ranking
+        stdout:   cluster      Rank or aggregate with several processes
         stdout: 
         stdout: Query:
         stdout:   show         Show best sellers, items and categories of the published ranking
@@ -123,6 +124,9 @@ fn the_help_describes_a_log() {
         stdout:       --spool <DIR>
         stdout:           Load the finished files directly in DIR, and move each to DIR/done or DIR/failed; with
         stdout:           s3://BUCKET/PREFIX, load the objects that are new, which stay
+        stdout: 
+        stdout:       --only-share <K/N>
+        stdout:           Only the K-th of N shares of the inputs, for N processes that each load one
         stdout: 
         stdout:       --min-age <DURATION>
         stdout:           With --spool, ignore files modified less than this ago [default: 10s]

@@ -26,6 +26,7 @@ fn the_help_says_when_to_recompute_everything() {
         stdout:   topsell rollup --since 7d --share 1/30
         stdout:                                also for a thirtieth of the older days, other ones each day
         stdout:   topsell rollup --dry-run     print which hours would be aggregated again, and why
+        stdout:   topsell rollup plan          aggregate in several processes
         stdout: 
         stdout: Aggregate new events by item and hour
         stdout: 
@@ -33,6 +34,13 @@ fn the_help_says_when_to_recompute_everything() {
         stdout: separately is rarely needed.
         stdout: 
         stdout: Usage: topsell rollup [OPTIONS]
+        stdout:        topsell rollup <COMMAND>
+        stdout: 
+        stdout: Commands:
+        stdout:   plan     Plan a rollup in several processes
+        stdout:   partial  Aggregate a part of a planned rollup
+        stdout:   commit   Commit all parts of a planned rollup
+        stdout:   help     Print this message or the help of the given subcommand(s)
         stdout: 
         stdout: Options:
         stdout:       --all

@@ -1,4 +1,4 @@
-//! `topsell cluster local`: a ranking by several processes of this host, as a cluster does it.
+//! `topsell cluster local`: a ranking or a rollup by several processes of this host, as a cluster does it.
 
 use std::path::Path;
 use std::process::Command as Process;
@@ -9,7 +9,9 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use crate::catalog_args::{Catalog, catalog_file};
 use crate::commands::ranking_options::{Checked, RankingOptions};
+use crate::commands::rollup_scope::{RollupScope, recomputed};
 use crate::failure::{Exit, Failure};
+use crate::moments::TIME_HELP;
 use crate::program::PROGRAM;
 use crate::settings::Settings;
 use crate::{metrics, run_recorder, step_runner, summary};
@@ -29,7 +31,7 @@ const MAX_TRIES: u32 = 4;
 /// Parts for each worker, so that none of them waits long for the last one.
 const PARTS_PER_WORKER: u64 = 4;
 
-/// Rank with several processes
+/// Rank or aggregate with several processes
 ///
 /// What `topsell-spark` does on a cluster, with processes of this host: one plans, each of the others computes one
 /// part at a time, and results are shared in the lake.
@@ -38,6 +40,7 @@ const PARTS_PER_WORKER: u64 = 4;
 Examples:
   topsell cluster local --workers 4 rank --window 150h
   topsell --lake s3://shop/lake cluster local --workers 7 rank --all-items
+  topsell cluster local --workers 4 rollup --all
 ")]
 pub struct Cluster {
     #[command(subcommand)]
@@ -69,6 +72,7 @@ struct Local {
 #[derive(Subcommand, Debug)]
 enum Work {
     Rank(LocalRank),
+    Rollup(LocalRollup),
 }
 
 /// Rank the items of every category and publish the ranking
@@ -96,15 +100,39 @@ struct LocalRank {
     wait: bool,
 }
 
+/// Aggregate new events by item and hour
+///
+/// All aggregates become visible in one commit, as by `topsell rollup` with the same options.
+#[derive(ClapArgs, Debug)]
+#[command(group = recomputed(), after_help = TIME_HELP, before_help = "\
+Examples:
+  topsell cluster local --workers 4 rollup --all
+")]
+struct LocalRollup {
+    #[command(flatten)]
+    scope: RollupScope,
+    /// About how many parts there are [default: parts of about four million events]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    parts: Option<u64>,
+    /// Wait while another run holds the lock, instead of exiting with 6
+    #[arg(long)]
+    wait: bool,
+}
+
 impl Cluster {
     /// Checks the options.
     ///
     /// # Errors
     /// Names the option that is wrong and what to write instead.
     pub fn check(&self, now: Timestamp) -> Result<(), Failure> {
-        let On::Local(Local { work: Work::Rank(typed), .. }) = &self.on;
-        typed.ranking.check(now)?;
-        catalog_file(&typed.catalog).map(drop)
+        let On::Local(Local { work, .. }) = &self.on;
+        match work {
+            Work::Rank(typed) => {
+                typed.ranking.check(now)?;
+                catalog_file(&typed.catalog).map(drop)
+            }
+            Work::Rollup(typed) => typed.scope.read(now).map(drop),
+        }
     }
 }
 
@@ -113,15 +141,21 @@ impl Cluster {
 /// # Errors
 /// Fails as the work does, or where a part fails again and again.
 pub fn run(settings: &Settings, typed: &Cluster) -> Result<Exit, Failure> {
-    let On::Local(Local { workers, work: Work::Rank(typed) }) = &typed.on;
+    let On::Local(Local { workers, work }) = &typed.on;
     settings.use_threads()?;
     let trace = run_recorder::trace_around();
-    let done =
-        run_recorder::record_in(settings, "cluster local", RecordMode::FromStart, trace.clone(), |record| {
-            let driver =
-                Driver { settings, workers: usize::from(*workers), wait: typed.wait, trace: &trace, record };
-            driver.rank(typed)
-        });
+    let mode = RecordMode::FromStart;
+    let done = run_recorder::record_in(settings, "cluster local", mode, trace.clone(), |record| {
+        let wait = match work {
+            Work::Rank(typed) => typed.wait,
+            Work::Rollup(typed) => typed.wait,
+        };
+        let driver = Driver { settings, workers: usize::from(*workers), wait, trace: &trace, record };
+        match work {
+            Work::Rank(typed) => driver.rank(typed),
+            Work::Rollup(typed) => driver.rollup(typed),
+        }
+    });
     metrics::write(settings);
     done
 }
@@ -149,22 +183,43 @@ impl Driver<'_> {
         let mut done =
             self.step(&Step::PlanRanking { rules, event_types, options, freshness, output: None })?;
         while let Done::RankingPlanned { plan, file, .. } = &done {
-            let (parts, file) = (plan.parts(), file.clone());
-            self.compute(&file, parts)?;
             let (program, results) = (PROGRAM.to_owned(), Vec::new());
             let files = MergeFiles { program, plan: file.clone(), results, next: None };
             let merge = Step::MergeRanking { files, catalog: catalog.clone() };
-            done = match self.step(&merge) {
-                // A result is damaged, or was removed: what is whole is not computed again.
-                Err(failure) if failure.exit == Exit::DataCorruption => {
-                    self.settings.note(&format!("warning: {failure}; it is computed again"));
-                    self.compute(&file, parts)?;
-                    self.step(&merge)?
-                }
-                merged => merged?,
-            };
+            done = self.compute(["rank", "partial"], &file.clone(), plan.parts(), &merge)?;
         }
         Ok(summary::exit_of(&done))
+    }
+
+    fn rollup(&self, typed: &LocalRollup) -> Result<Exit, Failure> {
+        let (scope, replaces, note) = typed.scope.read(self.settings.now)?;
+        self.settings.note_moments(note);
+        let plan = Step::PlanRollup { scope, replaces, program: PROGRAM.to_owned(), parts: typed.parts };
+        for tried in 1.. {
+            let Done::RollupPartsPlanned(Some((plan, file))) = self.step(&plan)? else { break };
+            let commit = Step::CommitRollup { plan: file.clone(), program: PROGRAM.to_owned() };
+            match self.compute(["rollup", "partial"], &file, plan.parts(), &commit) {
+                Err(failure) if failure.exit == Exit::Busy && tried < MAX_TRIES => {
+                    self.settings.note(&format!("warning: {failure}; it is planned again"));
+                }
+                done => return done.map(|done| summary::exit_of(&done)),
+            }
+        }
+        Ok(Exit::Success)
+    }
+
+    /// Computes all parts of a plan, and brings the results together.
+    fn compute(&self, words: [&str; 2], plan: &Path, parts: usize, then: &Step) -> Result<Done, Failure> {
+        self.run_parts(words, plan, parts)?;
+        match self.step(then) {
+            // A result is damaged, or was removed: what is whole is not computed again.
+            Err(failure) if failure.exit == Exit::DataCorruption => {
+                self.settings.note(&format!("warning: {failure}; it is computed again"));
+                self.run_parts(words, plan, parts)?;
+                self.step(then)
+            }
+            done => done,
+        }
     }
 
     fn step(&self, step: &Step) -> Result<Done, Failure> {
@@ -181,14 +236,14 @@ impl Driver<'_> {
     }
 
     /// Computes all parts of a plan, each in a process of its own.
-    fn compute(&self, plan: &Path, parts: usize) -> Result<(), Failure> {
+    fn run_parts(&self, words: [&str; 2], plan: &Path, parts: usize) -> Result<(), Failure> {
         let program =
             env::current_exe().map_err(|e| Failure::runtime(format!("cannot find this program: {e}")))?;
         let threads = self.settings.threads_of_each(self.workers).to_string();
         let command = |part: usize| {
             let mut command = Process::new(&program);
             command.arg("--lake").arg(&self.settings.lake).args(["--quiet", "--threads", &threads]);
-            command.args(["rank", "partial"]).arg(plan).args(["--part", &part.to_string()]);
+            command.args(words).arg(plan).args(["--part", &part.to_string()]);
             command.env(TRACEPARENT, traceparent(&self.trace.trace_id, &self.trace.span_id));
             command
         };

@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::catalog_args::{Catalog, catalog_file, mapping};
 use crate::failure::{Exit, Failure, unless_reader_left};
+use crate::lake_scope::only_share;
 use crate::read_args::ReadArgs;
 use crate::settings::Settings;
 use crate::size::parse_bytes;
@@ -76,6 +77,9 @@ pub struct Ingest {
     /// the objects that are new, which stay
     #[arg(long, value_name = "DIR", conflicts_with = "inputs")]
     pub spool: Option<PathBuf>,
+    /// Only the K-th of N shares of the inputs, for N processes that each load one
+    #[arg(long, value_name = "K/N", conflicts_with_all = ["batch_id", "ack", "commit_every"])]
+    pub only_share: Option<String>,
     /// With --spool, ignore files modified less than this ago [default: 10s]
     #[arg(long, value_name = "DURATION")]
     pub min_age: Option<String>,
@@ -197,7 +201,12 @@ impl Ingest {
             let step = Step::Acknowledge { options, mapping, catalog, slice_bytes };
             return Ok((step, stdin));
         }
+        let share = only_share(typed.only_share.as_deref())?;
         let plan = plan(typed, format, now)?;
+        let plan = match share {
+            Some(share) => plan.only(share),
+            None => plan,
+        };
         let stdin = reads_stdin.then_some(Opening { every: every.time, answers: false });
         let step = Step::Ingest { plan, options, mapping, catalog, slice_bytes };
         Ok((step, stdin))

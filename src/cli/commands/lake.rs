@@ -7,7 +7,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use crate::commands::lake_stop::stop_on_signals;
 use crate::commands::{lake_copy, lake_repair, lake_upgrade};
 use crate::failure::{Exit, Failure};
-use crate::lake_scope::lake_scope;
+use crate::lake_scope::{lake_scope, only_share};
 use crate::lake_summary;
 use crate::moments::TIME_HELP;
 use crate::output::{OutputArgs, Target};
@@ -125,6 +125,9 @@ Examples:
         /// them
         #[arg(long, value_name = "1/N")]
         share: Option<String>,
+        /// Only the K-th of N shares of the files and days, for N processes that each check one
+        #[arg(long, value_name = "K/N", conflicts_with_all = ["since", "share"])]
+        only_share: Option<String>,
     },
     /// Repair what `verify` finds: rebuild what can be, and quarantine what cannot
     ///
@@ -263,8 +266,9 @@ impl Lake {
                     ..of(Step::Prune { retention: rules, dry_run }, *wait)
                 }
             }
-            LakeCommand::Verify { since, share } => {
-                let (scope, note) = lake_scope(since.as_deref(), share.as_deref(), now)?;
+            LakeCommand::Verify { since, share, only_share: nth } => {
+                let (mut scope, note) = lake_scope(since.as_deref(), share.as_deref(), now)?;
+                scope.share = only_share(nth.as_deref())?.or(scope.share);
                 let step = Step::Verify { scope, stop: StopRequest::default() };
                 Maintenance { note, ..of(step, false) }
             }

@@ -22,6 +22,8 @@ pub mod rank_parts;
 pub mod ranking_options;
 pub mod report;
 pub mod rollup;
+pub mod rollup_parts;
+pub mod rollup_scope;
 pub mod run;
 pub mod runs;
 pub mod schedule;

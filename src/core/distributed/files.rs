@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 use crate::distributed::error::DistributedError;
 use crate::distributed::merge::{Merged, merge};
 use crate::distributed::partial::{PartBytes, partial};
-use crate::distributed::place::{Place, first_plan, name_of, plan_beside, result_of, state_of, totals_of};
+use crate::distributed::place::{
+    Place, first_plan, name_of, plan_beside, plan_name, remove_folder, result_of, state_of, totals_of,
+};
 use crate::distributed::plan::{Plan, PlanOptions, plan};
-use crate::lake::SCRATCH;
 use crate::model::EventTypes;
 use crate::progress::Progress;
 use crate::rank::{FinishedRanking, ItemTotalsFile, PackedItemTotals, PartFile, PartFileError, Rules};
 use crate::storage::Store;
+
+/// Takes the item totals of a top-level category, none for items without one, and the round that they are of.
+type TakeItemTotals<'a, E> = dyn FnMut(Option<&str>, u32, PackedItemTotals) -> Result<(), E> + 'a;
 
 /// The files of a merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +68,7 @@ pub fn write_plan(
 ) -> Result<(Plan, PathBuf), DistributedError> {
     let plan = plan(store, rules, event_types, options)?;
     let bytes = plan.to_bytes();
-    let path = output.map_or_else(|| first_plan(&bytes), Path::to_owned);
+    let path = output.map_or_else(|| first_plan("rank", &plan_name(0), &bytes), Path::to_owned);
     place_of(store, output).write(&path, bytes)?;
     Ok((plan, path))
 }
@@ -159,7 +163,7 @@ pub fn for_each_item_totals<E: From<DistributedError>>(
     store: &Store,
     last: &Plan,
     last_path: &Path,
-    take: &mut dyn FnMut(Option<&str>, u32, PackedItemTotals) -> Result<(), E>,
+    take: &mut TakeItemTotals<'_, E>,
 ) -> Result<(), E> {
     let place = Place::Lake(store);
     for step in 0..=last.step() {
@@ -191,11 +195,7 @@ pub fn for_each_item_totals<E: From<DistributedError>>(
 
 /// Removes the files of a ranking in the lake that was published, as far as that is possible.
 pub fn remove_files(store: &Store, plan: &Path) {
-    let folder = plan.parent().map(name_of).filter(|folder| folder.starts_with(&format!("{SCRATCH}/")));
-    if let Some(files) = folder.and_then(|folder| store.files(&folder).ok()) {
-        // What is left is removed when it is old.
-        let _ = store.remove(files.iter());
-    }
+    remove_folder(store, plan);
 }
 
 /// Returns whether the lake has the result of a part, and its item totals where it has some.

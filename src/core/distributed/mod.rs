@@ -1,4 +1,4 @@
-//! A ranking in several processes, on as many hosts: plan, partial, merge.
+//! A ranking and a rollup in several processes, on as many hosts: plan, partial, and merge or commit.
 //!
 //! A plan lists the parts of a round. Each is computed by itself, from the files of aggregates alone; to
 //! compute it twice does no harm. The results of all parts are merged, which gives the ranking, or the plan
@@ -12,6 +12,7 @@ mod merge;
 mod partial;
 mod place;
 mod plan;
+mod rollup_parts;
 
 pub use error::DistributedError;
 pub use files::{
@@ -19,3 +20,4 @@ pub use files::{
     write_partial, write_plan,
 };
 pub use plan::{Plan, PlanOptions};
+pub use rollup_parts::{RollupPlan, commit_rollup, read_rollup_plan, write_rollup_part, write_rollup_plan};

@@ -5,7 +5,7 @@ use crate::distributed::plan::Plan;
 use crate::parquet_format::WantsItem;
 use crate::progress::{Progress, Stage};
 use crate::rank::{
-    ItemTotalsFile, ItemTotalsSections, PartFile, PartResult, PartialItems, PartialRanker, PartialRanking,
+    CategoryTotals, ItemTotalsFile, PartFile, PartResult, PartialItems, PartialRanker, PartialRanking,
     ScanRequest,
 };
 use crate::rollup::{Scan, ScanPart, Selection, WantedRows, WantsPath};
@@ -36,7 +36,7 @@ pub(super) fn partial(
     let scanned = scan.planned_part(planned, &selection).ok_or_else(no_part)?;
     progress.begin(Stage::Rank, Some(scanned.rows()));
     let (result, sections) = match planned.splits_items {
-        true => (PartResult::Sums(sums_of(&scanned, &request, progress)?), ItemTotalsSections::new()),
+        true => (PartResult::Sums(sums_of(&scanned, &request, progress)?), CategoryTotals::new()),
         false => {
             let (ranking, sections) = ranked(&scanned, &request, progress)?;
             (PartResult::Ranking(ranking), sections)
@@ -70,9 +70,9 @@ fn ranked(
     part: &ScanPart<'_>,
     request: &ScanRequest,
     progress: &Progress,
-) -> Result<(PartialRanking, ItemTotalsSections), DistributedError> {
+) -> Result<(PartialRanking, CategoryTotals), DistributedError> {
     let mut ranker = PartialRanker::new(request);
-    let mut sections = ItemTotalsSections::new();
+    let mut sections = CategoryTotals::new();
     let mut category: Option<String> = None;
     let mut end_section = |category: &Option<String>, ranker: &mut PartialRanker<'_>| {
         if let Some(totals) = ranker.take_item_totals().filter(|totals| totals.rows > 0) {

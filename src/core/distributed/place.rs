@@ -86,9 +86,18 @@ impl Place<'_> {
     }
 }
 
-/// Returns where the first plan of a ranking is in the lake.
-pub(super) fn first_plan(bytes: &[u8]) -> PathBuf {
-    format!("{SCRATCH}/rank-{:016x}/{}", checksum(bytes), plan_name(0)).into()
+/// Returns where the first plan of some work is in the lake, given its file name.
+pub(super) fn first_plan(work: &str, name: &str, bytes: &[u8]) -> PathBuf {
+    format!("{SCRATCH}/{work}-{:016x}/{name}", checksum(bytes)).into()
+}
+
+/// Removes the folder of a plan in the lake, as far as that is possible.
+pub(super) fn remove_folder(store: &Store, plan: &Path) {
+    let folder = plan.parent().map(name_of).filter(|folder| folder.starts_with(&format!("{SCRATCH}/")));
+    if let Some(files) = folder.and_then(|folder| store.files(&folder).ok()) {
+        // What is left is removed when it is old.
+        let _ = store.remove(files.iter());
+    }
 }
 
 /// Returns where the plan of a step is, beside that of another one.
@@ -96,7 +105,8 @@ pub(super) fn plan_beside(plan: &Path, step: u32) -> PathBuf {
     plan.with_file_name(plan_name(step))
 }
 
-fn plan_name(step: u32) -> String {
+/// Returns the name of the plan of a step of a ranking.
+pub(super) fn plan_name(step: u32) -> String {
     format!("plan-{step}.json")
 }
 

@@ -8,7 +8,7 @@ use crate::ingest::options::Options;
 use crate::ingest::skipped::{Skipped, SkippedKind};
 use crate::ingest::spool::Spool;
 use crate::input_format::{Format, HIDDEN, format_of_name, reason_to_skip, recognize};
-use crate::lake::{DuplicatePolicy, Reject};
+use crate::lake::{DuplicatePolicy, Reject, Share};
 use crate::storage::local_files;
 
 /// The maximum length of a batch id.
@@ -51,6 +51,15 @@ impl Plan {
         } else {
             self.add_file(path, format);
         }
+    }
+
+    /// Keeps the inputs of a share, by their names, as what cannot be read and what is passed over.
+    #[must_use]
+    pub fn only(mut self, share: Share) -> Plan {
+        self.inputs.retain(|input| share.has(&input.name));
+        self.failures.retain(|failure| share.has(&failure.file));
+        self.skipped.retain(|skipped| share.has(&skipped.name));
+        self
     }
 
     /// Returns the size of all inputs, where all of them have one.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::delta::{NewFile, Partition};
+use crate::delta::StoredNewFile;
 use crate::lake::batch_size::BatchSize;
 use crate::lake::file_part::FilePart;
 use crate::lake::known_inputs::{InputKey, KnownInput};
@@ -21,7 +21,6 @@ use crate::lake::layout::STAGED;
 use crate::lake::open::Lake;
 use crate::lake::staged_files::{BatchCounts, StagedFiles};
 use crate::model::Currency;
-use crate::parquet_format::StoredStats;
 use crate::storage::{checksum, unique_id};
 
 const FORMAT: u32 = 1;
@@ -55,20 +54,11 @@ struct StoredManifest {
 /// Staged files, as far as a commit needs to know them.
 #[derive(Serialize, Deserialize)]
 struct StoredSet {
-    files: Vec<StoredFile>,
+    files: Vec<StoredNewFile>,
     batches: BTreeMap<String, StoredBatch>,
     currency: Option<i64>,
     parts: BTreeMap<String, StoredPart>,
     is_from_elsewhere: bool,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredFile {
-    path: String,
-    partition: Partition,
-    size_bytes: u64,
-    rows: u64,
-    columns: Vec<StoredStats>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -144,7 +134,7 @@ impl StoredSet {
             (id.clone(), StoredBatch { lines, accepted, rejected, before: before.version(), content })
         });
         Some(StoredSet {
-            files: staged.adds.iter().map(StoredFile::of).collect::<Option<_>>()?,
+            files: staged.adds.iter().map(StoredNewFile::of).collect::<Option<_>>()?,
             batches: batches.collect(),
             currency: staged.currency.map(Currency::number),
             parts: staged.parts.iter().map(|(id, part)| (id.clone(), StoredPart::of(part))).collect(),
@@ -156,7 +146,7 @@ impl StoredSet {
         let mut staged = StagedFiles::of(lake);
         // They are of another process, which may go on with them.
         staged.is_named = true;
-        staged.adds = self.files.into_iter().map(StoredFile::file).collect::<Option<_>>()?;
+        staged.adds = self.files.into_iter().map(StoredNewFile::into_file).collect::<Option<_>>()?;
         for (id, StoredBatch { lines, accepted, rejected, before, content }) in self.batches {
             let before = BatchSize::of_version(before)?;
             let counts = BatchCounts { lines, accepted, rejected, before, content, ..BatchCounts::default() };
@@ -168,24 +158,6 @@ impl StoredSet {
         staged.parts = self.parts.into_iter().map(|(id, part)| (id.clone(), part.part(id))).collect();
         staged.is_from_elsewhere = self.is_from_elsewhere;
         Some(staged)
-    }
-}
-
-impl StoredFile {
-    fn of(file: &NewFile) -> Option<StoredFile> {
-        Some(StoredFile {
-            path: file.path.clone(),
-            partition: file.partition.clone(),
-            size_bytes: file.size_bytes,
-            rows: file.rows,
-            columns: file.columns.iter().map(StoredStats::of).collect::<Option<_>>()?,
-        })
-    }
-
-    fn file(self) -> Option<NewFile> {
-        let StoredFile { path, partition, size_bytes, rows, columns } = self;
-        let columns: Option<Vec<_>> = columns.into_iter().map(StoredStats::into_stats).collect();
-        Some(NewFile { path, partition, size_bytes, rows, columns: columns?.into() })
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Share {
     day: u32,
 }
 
+/// Why the text of one of several shares is invalid.
+pub const BAD_NTH_SHARE: &str = "write K/N, such as 3/40 for the third of forty shares";
 /// Why the text of a share is invalid.
 pub const BAD_SHARE: &str = "write 1/N, such as 1/30 for a thirtieth";
 
@@ -34,6 +36,17 @@ impl Share {
         let shares = shares.filter(|shares| *shares > 0).ok_or(BAD_SHARE)?;
         let day = now.hour().number().div_euclid(24).rem_euclid(i32::try_from(shares).unwrap_or(i32::MAX));
         Ok(Share { shares, day: day.unsigned_abs() })
+    }
+
+    /// Returns one of several shares, from a text such as `3/40`, of which the first is `1/40`.
+    ///
+    /// # Errors
+    /// Says how to write it.
+    pub fn parse_nth(text: &str) -> Result<Share, &'static str> {
+        let numbers = text.split_once('/').and_then(|(nth, of)| Some((nth.parse().ok()?, of.parse().ok()?)));
+        let numbers = numbers.filter(|(nth, of): &(u32, u32)| (1..=*of).contains(nth));
+        let (nth, shares) = numbers.ok_or(BAD_NTH_SHARE)?;
+        Ok(Share { shares, day: nth - 1 })
     }
 
     /// Returns whether something is in the share, by its path or another name.
@@ -110,6 +123,14 @@ mod tests {
                 least.zip(most).is_some_and(|(least, most)| most - least < 3_000 / usize::from(shares)),
                 "{counts:?}"
             );
+        }
+        let nth: Vec<Share> =
+            (1..=7).map(|nth| Share::parse_nth(&format!("{nth}/7")).expect("it is a share")).collect();
+        for name in (0..100).map(|name| format!("file-{name}")) {
+            assert_eq!(nth.iter().filter(|share| share.has(&name)).count(), 1, "{name}");
+        }
+        for bad in ["", "7", "0/7", "8/7", "1/0", "-1/7", "1/x"] {
+            assert_eq!(Share::parse_nth(bad), Err(BAD_NTH_SHARE), "{bad}");
         }
         for bad in ["", "30", "1/0", "2/30", "1/-3", "1/x", "1/99999999999"] {
             assert_eq!(

@@ -8,7 +8,7 @@ mod error;
 use std::path::PathBuf;
 
 use crate::delta::StepLimits;
-use crate::distributed::{self, MergeFiles, MergedFiles, Plan, PlanOptions};
+use crate::distributed::{self, MergeFiles, MergedFiles, Plan, PlanOptions, RollupPlan};
 use crate::ingest::{self, ParseOptions, StdinStream};
 use crate::input_format::Mapping;
 use crate::item_catalog::{CatalogFile, ItemCatalog, ItemNames};
@@ -47,6 +47,19 @@ pub enum Step {
         scope: Scope,
         replaces: Replaces,
         dry_run: DryRun,
+    },
+    /// Writes the plan of a rollup in several processes into the lake.
+    PlanRollup {
+        scope: Scope,
+        replaces: Replaces,
+        program: String,
+        /// About how many parts there are; none for as many as are of a fitting size.
+        parts: Option<u64>,
+    },
+    /// Commits the results of a plan's parts.
+    CommitRollup {
+        plan: PathBuf,
+        program: String,
     },
     /// Ranks and publishes; the catalog has the names of the ranked items.
     Rank {
@@ -104,14 +117,37 @@ pub struct Caller {
 
 /// The outcome of a step.
 pub enum Done {
-    Ingested { summary: ingest::Summary, dry_run: DryRun },
+    Ingested {
+        summary: ingest::Summary,
+        dry_run: DryRun,
+    },
     RolledUp(rollup::Summary),
     RollupPlanned(PlannedRollup),
-    Ranked { rolled_up: rollup::Summary, published: Published, totals: Option<PublishedItemTotals> },
-    RankingPlanned { rolled_up: Option<rollup::Summary>, plan: Plan, file: PathBuf, is_in_lake: bool },
-    RankingMerged { published: Published, totals: Option<PublishedItemTotals> },
-    Compacted { compacted: Compacted, dry_run: DryRun },
-    Pruned { pruned: Pruned, dry_run: DryRun },
+    /// None where the rollups are up to date.
+    RollupPartsPlanned(Option<(RollupPlan, PathBuf)>),
+    Ranked {
+        rolled_up: rollup::Summary,
+        published: Published,
+        totals: Option<PublishedItemTotals>,
+    },
+    RankingPlanned {
+        rolled_up: Option<rollup::Summary>,
+        plan: Plan,
+        file: PathBuf,
+        is_in_lake: bool,
+    },
+    RankingMerged {
+        published: Published,
+        totals: Option<PublishedItemTotals>,
+    },
+    Compacted {
+        compacted: Compacted,
+        dry_run: DryRun,
+    },
+    Pruned {
+        pruned: Pruned,
+        dry_run: DryRun,
+    },
     Verified(Verified),
     Repaired(RepairOutcome<StepError>),
     Counted(Stats),
@@ -160,6 +196,17 @@ pub fn run(step: &Step, store: &Store, caller: &Caller, progress: &Progress) -> 
             let lake = Lake::open(store.clone())?;
             let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
             Ok(Done::RolledUp(rollup::rollup(&lake, *scope, *replaces, now_ms, progress)?))
+        }
+        Step::PlanRollup { scope, replaces, program, parts } => {
+            let lake = Lake::open(store.clone())?;
+            let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
+            let planned = distributed::write_rollup_plan(&lake, *scope, *replaces, program, *parts)?;
+            Ok(Done::RollupPartsPlanned(planned))
+        }
+        Step::CommitRollup { plan, program } => {
+            let lake = Lake::open(store.clone())?;
+            let _lock = lake.lock_rollups(&caller.name, caller.lock_timeout)?;
+            Ok(Done::RolledUp(distributed::commit_rollup(&lake, plan, program, now_ms, progress)?))
         }
         Step::Rank { rules, event_types, catalog, tail, freshness } => {
             let lake = Lake::open(store.clone())?;

@@ -21,13 +21,13 @@ use crate::rank::scan_request::ScanRequest;
 const MAGIC: &[u8] = b"topsell partial item totals 1\n";
 
 /// The totals of the items of each top-level category of a part, of those without one for none.
-pub type ItemTotalsSections = Vec<(Option<String>, PackedItemTotals)>;
+pub type CategoryTotals = Vec<(Option<String>, PackedItemTotals)>;
 
 /// The item totals of a part, and what they are of.
 pub struct ItemTotalsFile {
     pub plan: PlanKey,
     pub part: usize,
-    pub sections: ItemTotalsSections,
+    pub sections: CategoryTotals,
 }
 
 impl ItemTotalsFile {

@@ -55,7 +55,7 @@ mod weights;
 
 pub use item_scores::ItemScores;
 pub use item_totals::{PackedDays, PackedItemTotals, PackedItemTotalsRow, ScoreBytes};
-pub use item_totals_file::{ItemTotalsFile, ItemTotalsSections};
+pub use item_totals_file::{CategoryTotals, ItemTotalsFile};
 pub use live_ranking::{DroppedWindow, HourState, LiveRanking};
 pub use live_window::LiveRules;
 pub use multi_category::MultiCategoryItem;

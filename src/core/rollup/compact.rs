@@ -15,7 +15,7 @@ use crate::lake::{CompactionDays, DayPartition, FilePartition, FileSharing, ROLL
 use crate::model::{CategoryGroup, Date, Shard, Timestamp};
 use crate::rollup::error::RollupError;
 use crate::rollup::table::{Rollups, partition_of};
-use crate::rollup::write::encode_day;
+use crate::rollup::write::{Output, encode_day};
 use crate::storage::BulkWriter;
 
 /// A day of one event type and shard.
@@ -178,7 +178,7 @@ impl Rollups {
         let (event_type, shard, date) = &merge.day;
         let aggregates = self.read_shard(&merge.files, *shard)?;
         let files = encode_day(event_type, *date, *shard, &aggregates, &aggregates.order())?;
-        let adds = files.into_iter().map(|file| file.write(bulk)).collect::<Result<_, _>>()?;
+        let adds = files.into_iter().map(|file| file.write(&Output::Bulk(bulk))).collect::<Result<_, _>>()?;
         Ok(Rewrite { removes: merge.files.clone(), adds })
     }
 }

@@ -25,6 +25,10 @@ pub enum RollupError {
         first_hours(differing)
     )]
     Differing { differing: BTreeMap<(Hour, String), u64> },
+    #[error("the table `rollups` has changed since this rollup was planned")]
+    ChangedMeanwhile,
+    #[error("the outcome of a part of a rollup has an unexpected form")]
+    UnknownOutcome,
     #[error("version {version} of the table `events` was removed while it was read; try again")]
     VersionGone { version: u64 },
     #[error(transparent)]

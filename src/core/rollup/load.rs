@@ -15,7 +15,7 @@ use crate::rollup::error::RollupError;
 use crate::rollup::plan::{Scope, plan};
 use crate::rollup::table::Rollups;
 use crate::rollup::update::Summary;
-use crate::rollup::write::encode;
+use crate::rollup::write::{Output, encode};
 use crate::storage::BulkWriter;
 
 /// Writes loaded aggregates, one category's day after the other.
@@ -47,7 +47,7 @@ impl Load<'_> {
             let group = CategoryGroup::of(Some(category), rows, Sharing::ByShard);
             DayPartition { event_type: self.event_type.to_owned(), date, group }
         };
-        encode(lines, partition_of)?.write(self.bulk).map(|file| LoadedDay(Some(file)))
+        encode(lines, partition_of)?.write(&Output::Bulk(self.bulk)).map(|file| LoadedDay(Some(file)))
     }
 }
 

@@ -19,6 +19,7 @@
 //! | `write` | encodes and writes the files |
 //! | `scanned_sets`, `cursor`, `diff` | compare recomputed aggregates with the stored ones |
 //! | `update` | all of these in order, then one commit: `topsell rollup` |
+//! | `parts` | the same in several processes: parts as values for these, their outcomes, one commit |
 //! | `path_index` | which days have which paths, so that other files are not opened |
 //! | `k_way_merge`, `scanned_file`, `scan_part`, `scan` | read a range of hours item by item, for a ranking |
 //! | `planned_scan` | the parts of such a read as values for other processes |
@@ -81,6 +82,8 @@ mod diff;
 
 mod update;
 
+mod parts;
+
 mod k_way_merge;
 mod scanned_file;
 
@@ -119,6 +122,7 @@ pub use dry_run::{PlannedCategory, PlannedRollup, dry_run};
 pub use error::RollupError;
 pub use live_counts::{ItemQuery, LiveCounts, ReadVersions, live_counts};
 pub use load::{Load, LoadedDay, load};
+pub use parts::{PartOutcome, PlannedParts, commit_parts, compute_part, plan_parts};
 pub use plan::{Reason, Scope};
 pub use planned_scan::{PlannedFile, PlannedPart, PlannedShard, Split};
 pub use recent_hours::{Counts, RecentHours};

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Serialize};
+
 use crate::delta::{LiveFile, Partition, Version};
 use crate::lake::{DayPartition, FilePartition, Lake, LakeScope, events_log};
 use crate::model::{Date, Hour};
@@ -32,7 +34,8 @@ impl Scope {
 }
 
 /// Why hours are recomputed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Events of these hours were added.
     EventsAdded,

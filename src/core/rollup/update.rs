@@ -19,8 +19,8 @@ use crate::rollup::diff::{DifferingRows, Ordered, are_same_files, diff};
 use crate::rollup::error::RollupError;
 use crate::rollup::plan::{DayPlan, Plan, Reason, Scope, plan};
 use crate::rollup::table::{Rollups, is_part_of_any, path_of};
-use crate::rollup::write::encode_day;
-use crate::storage::{BulkWriter, WrittenFiles};
+use crate::rollup::write::{Output, encode_day};
+use crate::storage::WrittenFiles;
 
 /// A day with more rows keeps all threads busy by itself, and needs so much memory for its ids and
 /// aggregates that no other day is processed meanwhile.
@@ -149,23 +149,23 @@ fn update(
 }
 
 /// A recomputed day.
-struct DayOutcome {
-    event_type: String,
-    hours: u64,
-    conflicts: (u64, u64),
+pub(super) struct DayOutcome {
+    pub event_type: String,
+    pub hours: u64,
+    pub conflicts: (u64, u64),
     /// How many hours were compared with the stored ones, and how many were not; none where nothing was.
-    compared: Option<(u64, u64)>,
-    shards: Vec<ShardOutcome>,
+    pub compared: Option<(u64, u64)>,
+    pub shards: Vec<ShardOutcome>,
 }
 
 /// A recomputed day of one shard.
-struct ShardOutcome {
-    adds: Vec<NewFile>,
-    removes: Vec<LiveFile>,
-    tally: Tally,
-    differing: DifferingRows,
+pub(super) struct ShardOutcome {
+    pub adds: Vec<NewFile>,
+    pub removes: Vec<LiveFile>,
+    pub tally: Tally,
+    pub differing: DifferingRows,
     /// Files that cannot be read, and are replaced.
-    damaged: Vec<String>,
+    pub damaged: Vec<String>,
 }
 
 impl ShardOutcome {
@@ -187,7 +187,8 @@ fn recompute(
     rollups.store.read_ahead(events.map(|of| (events_path(&of.file), of.file.size_bytes)));
     let (large, small): (Vec<&DayPlan>, Vec<&DayPlan>) =
         plan.days.iter().partition(|day| day.rows() > ROWS_OF_A_LARGE_DAY);
-    let recompute = |day: &&DayPlan| recompute_day(lake, rollups, day, &bulk, progress);
+    let output = Output::Bulk(&bulk);
+    let recompute = |day: &&DayPlan| recompute_day(lake, rollups, day, DayShare::ALL, &output, progress);
     let days: Result<Vec<DayOutcome>, RollupError> = small.par_iter().map(recompute).collect();
     let mut days = days?;
     for day in &large {
@@ -196,11 +197,25 @@ fn recompute(
     Ok((days, bulk.finish()?))
 }
 
-fn recompute_day(
+/// Some of the shards of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DayShare {
+    /// From 0.
+    pub number: usize,
+    pub of: usize,
+}
+
+impl DayShare {
+    pub const ALL: DayShare = DayShare { number: 0, of: 1 };
+}
+
+/// Recomputes a planned day, or the shards of one of its shares.
+pub(super) fn recompute_day(
     lake: &Lake,
     rollups: &Rollups,
     plan: &DayPlan,
-    bulk: &BulkWriter<'_>,
+    share: DayShare,
+    output: &Output<'_>,
     progress: &Progress,
 ) -> Result<DayOutcome, RollupError> {
     let day = dedup(lake, plan)?;
@@ -212,9 +227,11 @@ fn recompute_day(
     let shards: Result<Vec<ShardOutcome>, RollupError> = day
         .shards()
         .into_iter()
+        .skip(share.number)
+        .step_by(share.of.max(1))
         .collect::<Vec<_>>()
         .into_par_iter()
-        .map(|shard| recompute_shard(lake, rollups, &day, changed.as_ref(), shard, bulk, progress))
+        .map(|shard| recompute_shard(lake, rollups, &day, changed.as_ref(), shard, output, progress))
         .collect();
     let hours = day.hours.len() as u64;
     Ok(DayOutcome {
@@ -235,7 +252,7 @@ fn recompute_shard(
     day: &DedupedDay<'_>,
     changed: Option<&BTreeSet<Hour>>,
     shard: Shard,
-    bulk: &BulkWriter<'_>,
+    output: &Output<'_>,
     progress: &Progress,
 ) -> Result<ShardOutcome, RollupError> {
     let (mut aggregates, tally) = aggregate_shard(lake, day, shard, progress)?;
@@ -271,12 +288,12 @@ fn recompute_shard(
             .map(|file| path_of(file))
             .collect(),
     };
-    let adds = files.into_iter().map(|file| file.write(bulk)).collect::<Result<_, _>>()?;
+    let adds = files.into_iter().map(|file| file.write(output)).collect::<Result<_, _>>()?;
     Ok(ShardOutcome { adds, removes: stored_files, tally, differing, damaged })
 }
 
 /// Returns the commit that replaces the recomputed files, and what to report of it.
-fn commit_of(plan: &Plan, days: Vec<DayOutcome>, now_ms: i64) -> (Commit, Summary) {
+pub(super) fn commit_of(plan: &Plan, days: Vec<DayOutcome>, now_ms: i64) -> (Commit, Summary) {
     let is_repair = plan.days.iter().any(|day| day.reason == Reason::Damaged);
     let mut summary = Summary::default();
     let mut commit = Commit { transactions: plan.transactions.clone(), now_ms, ..Commit::default() };
@@ -330,7 +347,7 @@ fn commit_of(plan: &Plan, days: Vec<DayOutcome>, now_ms: i64) -> (Commit, Summar
     (commit, summary)
 }
 
-fn report(summary: &Summary, progress: &Progress) {
+pub(super) fn report(summary: &Summary, progress: &Progress) {
     progress.count(Count::HoursRebuilt, summary.hours);
     progress.count(Count::EventsRolledUp, summary.events);
     progress.count(Count::EventsRepeated, summary.repeated);

@@ -16,11 +16,19 @@ use crate::model::{
 };
 use crate::parquet_format::{AggregateLine, Encoded, encode_aggregates};
 use crate::rollup::error::RollupError;
-use crate::storage::{BulkWriter, unique_id};
+use crate::storage::{BulkWriter, Store, unique_id};
+
+/// Where files are written, and how they are named.
+pub(super) enum Output<'a> {
+    /// With names of their own; durable together, and removed where that fails.
+    Bulk(&'a BulkWriter<'a>),
+    /// With names that follow from the part of a rollup that they are of. They stay, whatever happens to the process:
+    /// another one may have written the same ones, and a commit may name them.
+    OfPart { store: &'a Store, name: String },
+}
 
 /// A file that is encoded but not written yet.
 pub(super) struct EncodedFile {
-    path: String,
     pub partition: DayPartition,
     encoded: Encoded,
 }
@@ -35,9 +43,22 @@ impl EncodedFile {
     ///
     /// # Errors
     /// Fails where the disk does.
-    pub fn write(self, bulk: &BulkWriter<'_>) -> Result<NewFile, RollupError> {
-        bulk.put(&format!("{ROLLUPS}/{}", self.path), self.encoded.bytes.clone())?;
-        Ok(NewFile::of(self.path, self.partition.values(), self.encoded))
+    pub fn write(self, output: &Output<'_>) -> Result<NewFile, RollupError> {
+        let EncodedFile { partition, encoded } = self;
+        let path = |unique: &str| format!("{}/{}", partition.folder(), encoded.name(unique));
+        let path = match output {
+            Output::Bulk(bulk) => {
+                let path = path(&unique_id());
+                bulk.put(&format!("{ROLLUPS}/{path}"), encoded.bytes.clone())?;
+                path
+            }
+            Output::OfPart { store, name } => {
+                let path = path(name);
+                store.put(&format!("{ROLLUPS}/{path}"), encoded.bytes.clone())?;
+                path
+            }
+        };
+        Ok(NewFile::of(path, partition.values(), encoded))
     }
 }
 
@@ -88,8 +109,7 @@ pub(super) fn encode<'a>(
     let encoded = encode_aggregates(lines)
         .map_err(|source| RollupError::Columns { file: format!("a file of {ROLLUPS}"), source })?;
     let partition = partition_of(encoded.rows);
-    let path = format!("{}/{}", partition.folder(), encoded.name(&unique_id()));
-    Ok(EncodedFile { path, partition, encoded })
+    Ok(EncodedFile { partition, encoded })
 }
 
 /// Returns the categories of rows in an order by category, and where the rows of each are.

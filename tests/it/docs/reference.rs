@@ -8,7 +8,8 @@ use crate::docs::{pages, text_of};
 use crate::world::World;
 
 /// Programs whose options are mentioned, too, and what was renamed.
-const OTHERS: [&str; 6] = ["cargo", "docker", "make", "pip", "rsync", "useradd"];
+const OTHERS: [&str; 8] =
+    ["cargo", "docker", "make", "pip", "rsync", "spark-submit", "topsell_spark_main.py", "useradd"];
 const HISTORY: &str = "CHANGELOG.md";
 
 /// Returns the long options in a text.
