@@ -17,6 +17,7 @@ METRICS := data/metrics
 NGINX := data/nginx
 POWER := data/power
 DIST := data/dist
+CLUSTER := data/cluster
 JOURNEY_END := 2018-01-01T05:00:00Z
 
 PREFIX ?= /usr/local
@@ -38,7 +39,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/topsell
 BUILD := build
 endif
 
-.PHONY: demo check build install uninstall size bench bench-full bench-readme serve-bench docs micro lateness instructions soak interop calendar figures journey postgres power browser traces units nginx bucket metrics dist dist-check deny clean
+.PHONY: demo check build install uninstall size bench bench-full bench-readme serve-bench docs micro lateness instructions soak interop calendar figures journey postgres power browser traces units nginx bucket wheel cluster metrics dist dist-check deny clean
 
 # Builds, takes in fourteen days of a real shop, ranks them and shows the best sellers.
 demo:
@@ -208,6 +209,34 @@ bucket: $(BUILD) $(VENV)/bucket
 	timeout 7200 $(VENV)/bin/python tests/bucket/with_seaweedfs.py \
 		$(VENV)/bin/python tests/bucket/schedulers.py "$(PROGRAM)" $(or $(KILLS),20)
 
+# The package for Spark with PROGRAM in it, as a wheel and as an archive for --py-files, and the entry file for
+# spark-submit, all in data/dist. For other processors: PROGRAM= and WHEEL_PLATFORM=linux_aarch64.
+WHEEL_PLATFORM ?= linux_$(shell uname -m)
+
+wheel: $(BUILD) $(VENV)/cluster
+	rm -rf $(DIST)/python $(DIST)/topsell_spark*
+	mkdir -p $(DIST)/python/topsell_spark/bin
+	cp src/cluster/python/pyproject.toml $(DIST)/python/
+	cp src/cluster/python/topsell_spark/*.py $(DIST)/python/topsell_spark/
+	install -m 755 "$(PROGRAM)" $(DIST)/python/topsell_spark/bin/topsell
+	$(VENV)/bin/pip wheel --quiet --no-deps --no-index --no-build-isolation --config-settings=--build-option=--plat-name=$(WHEEL_PLATFORM) --wheel-dir $(DIST) $(DIST)/python
+	cp $(DIST)/topsell_spark-*.whl $(DIST)/topsell_spark.zip
+	cp src/cluster/python/topsell_spark_main.py $(DIST)/
+
+# A real standalone cluster of Spark, a master and two workers, and a bucket of SeaweedFS, all on the loopback
+# interface, and stopped at the end: the published bytes are those of one process, whoever is killed; and the CPU
+# time is compared with that of one process and of Spark SQL. Installs Java 17 where there is none. PURCHASES= and
+# EVENTS= are the sizes.
+cluster: wheel
+	java -version 2>&1 | grep -q 'version "17' || apt-get install --yes --no-install-recommends openjdk-17-jre-headless
+	$(VENV)/bin/python tests/cluster/jobs.py jobs
+	rm -rf $(CLUSTER)/sample
+	"$(PROGRAM)" --quiet --lake $(CLUSTER)/sample ingest data/complete-journey/purchases-*.csv.gz
+	"$(PROGRAM)" --quiet --lake $(CLUSTER)/sample rank plan --as-of 2017-01-15 -o $(CLUSTER)/plan.json
+	$(VENV)/bin/python tests/cluster/snippets.py docs/src/data/sql.md $(CLUSTER)/sample $(CLUSTER)/plan.json
+	timeout --signal=INT --kill-after=60 1200 $(VENV)/bin/python tests/bucket/with_seaweedfs.py \
+		$(VENV)/bin/python tests/cluster/run.py "$(PROGRAM)" $(CLUSTER)/run $(DIST)/topsell_spark.zip $(DIST)/topsell_spark_main.py
+
 # Power failures at many moments of all commands that write, on ext4, XFS and Btrfs; CUTS= of each. Needs
 # root, loop devices and FUSE.
 power: $(BUILD) $(VENV)/power
@@ -304,4 +333,4 @@ $(VENV)/%: tests/%/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(DEMO_LAKE) $(BENCH) $(SERVE_BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(CHECKED_UNITS) $(METRICS) $(NGINX) $(POWER) $(DIST) $(VENV) tests/browser/node_modules
+	rm -rf $(DEMO_LAKE) $(BENCH) $(SERVE_BENCH) $(INTEROP) $(CALENDAR) $(JOURNEY) $(BROWSER) $(TRACES) $(CHECKED_UNITS) $(METRICS) $(NGINX) $(POWER) $(DIST) $(CLUSTER) $(VENV) tests/browser/node_modules
