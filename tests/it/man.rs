@@ -47,7 +47,7 @@ fn every_command_has_a_page() {
     assert!(
         root.contains(".SH FILES\n")
             && root
-                .contains("\\fBTOPSELL_WINDOW\\fR\nAs \\-\\-window of rank and rank plan and top and serve."),
+                .contains("\\fBTOPSELL_WINDOW\\fR\nAs \\-\\-window of rank and rank plan and cluster local rank and top and serve."),
         "{root}"
     );
     let rank = page(&world, "topsell-rank.1");

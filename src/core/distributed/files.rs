@@ -16,6 +16,9 @@ use crate::progress::Progress;
 use crate::rank::{FinishedRanking, ItemTotalsFile, PackedItemTotals, PartFile, PartFileError, Rules};
 use crate::storage::Store;
 
+/// Takes the item totals of a top-level category, none for items without one, and the round that they are of.
+type TakeItemTotals<'a, E> = dyn FnMut(Option<&str>, u32, PackedItemTotals) -> Result<(), E> + 'a;
+
 /// The files of a merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MergeFiles {
@@ -160,7 +163,7 @@ pub fn for_each_item_totals<E: From<DistributedError>>(
     store: &Store,
     last: &Plan,
     last_path: &Path,
-    take: &mut dyn FnMut(Option<&str>, u32, PackedItemTotals) -> Result<(), E>,
+    take: &mut TakeItemTotals<'_, E>,
 ) -> Result<(), E> {
     let place = Place::Lake(store);
     for step in 0..=last.step() {

@@ -94,7 +94,7 @@ impl AggregateFile {
         let groups = 0..self.footer.num_row_groups();
         let of_group = |group: usize| {
             let index = self.footer.page_index_for_row_group(group);
-            let pages = index.page_locations(self.item_id).map_or(0, |locations| locations.len());
+            let pages = index.page_locations(self.item_id).map_or(0, Vec::len);
             let Some(ColumnIndexMetaData::BYTE_ARRAY(index)) = index.column_index(self.item_id) else {
                 return Vec::new();
             };
