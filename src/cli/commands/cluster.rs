@@ -122,25 +122,6 @@ struct LocalRollup {
     wait: bool,
 }
 
-/// Aggregate new events by item and hour
-///
-/// All aggregates become visible in one commit, as by `topsell rollup` with the same options.
-#[derive(ClapArgs, Debug)]
-#[command(group = recomputed(), after_help = TIME_HELP, before_help = "\
-Examples:
-  topsell cluster local --workers 4 rollup --all
-")]
-struct LocalRollup {
-    #[command(flatten)]
-    scope: RollupScope,
-    /// About how many parts there are [default: parts of about four million events]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    parts: Option<u64>,
-    /// Wait while another run holds the lock, instead of exiting with 6
-    #[arg(long)]
-    wait: bool,
-}
-
 impl Cluster {
     /// Checks the options.
     ///

@@ -3,6 +3,8 @@
 //! Invariant: each row group is decompressed once, however many of its categories list the item; of earlier rankings only
 //! the item's own rows are read.
 
+use std::borrow::Cow;
+
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
@@ -66,5 +68,5 @@ impl Trends {
 
 fn ranks_in(snapshot: &Snapshot, item_id: &str) -> Option<Ranks> {
     let rows = snapshot.rows_of(&|id, _| id == item_id).ok()?;
-    Some(rows.into_iter().map(|row| (row.category.map(|path| path.into_owned()), row.rank)).collect())
+    Some(rows.into_iter().map(|row| (row.category.map(Cow::into_owned), row.rank)).collect())
 }

@@ -89,9 +89,7 @@ impl Trends {
         };
         let back = |weeks: i64| as_of.plus_seconds(-weeks * SECONDS_PER_WEEK);
         let until = match since {
-            Since::Before(seconds) => {
-                as_of.plus_seconds(-seconds.max(1).min(MAX_SINCE_SECONDS).cast_signed())
-            }
+            Since::Before(seconds) => as_of.plus_seconds(-seconds.clamp(1, MAX_SINCE_SECONDS).cast_signed()),
             Since::At(moment) => moment,
         };
         let previous = newest_in(None, until);

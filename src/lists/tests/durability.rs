@@ -111,7 +111,7 @@ fn changes_of_several_threads_are_all_there_and_compaction_keeps_up() {
             scope.spawn(move || {
                 for number in 0..200 {
                     let key = format!("{thread} {number} {long}");
-                    list.change(change(&[], &[key.clone()]), START).expect("there is room");
+                    list.change(change(&[], std::slice::from_ref(&key)), START).expect("there is room");
                     if number % 2 == 0 {
                         list.change(change(&[key], &[]), START).expect("there is room");
                     }

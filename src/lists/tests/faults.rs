@@ -31,7 +31,7 @@ fn make_changes(lists: &Lists, faults: &Faults) -> Told {
     let list = list_of(lists);
     for number in 0..CHANGES {
         let key = format!("key {number}");
-        let of = Change { id: Some(format!("c-{number}")), ..change(&[], &[key.clone()]) };
+        let of = Change { id: Some(format!("c-{number}")), ..change(&[], std::slice::from_ref(&key)) };
         match list.change(of, START) {
             Ok(_) => drop(told.acknowledged.insert(key, true)),
             Err(_) => told.unknown.push(key),

@@ -114,7 +114,7 @@ impl CountQuestion {
             asked.into_iter().filter_map(|item| found.remove(item).map(|by_hour| (item, by_hour))).collect();
         let has_any = found.iter().any(|(_, by_hour)| !by_hour.is_empty());
         let notes = if has_any { Vec::new() } else { self.notes_on_nothing(store, &counted)? };
-        Ok(self.answer_with(&found, notes, take)?)
+        Ok(self.answer_with(&found, &notes, take)?)
     }
 
     fn answer_total<T>(
@@ -211,17 +211,17 @@ impl CountQuestion {
         found: &[(&str, ByHour)],
         take: impl FnOnce(Answer<'_>) -> T,
     ) -> Result<T, RollupError> {
-        self.answer_with(found, Vec::new(), take)
+        self.answer_with(found, &[], take)
     }
 
     fn answer_with<T>(
         &self,
         found: &[(&str, ByHour)],
-        notes: Vec<String>,
+        notes: &[String],
         take: impl FnOnce(Answer<'_>) -> T,
     ) -> Result<T, RollupError> {
         let counted = self.query();
-        Ok(take(self.counts(&counted, found, Counting::Items).answer(&notes, None)?))
+        Ok(take(self.counts(&counted, found, Counting::Items).answer(notes, None)?))
     }
 
     fn counts<'a>(

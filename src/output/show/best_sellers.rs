@@ -290,12 +290,11 @@ fn others(trend: &Trend, listed: usize, shares: &Shares) -> Option<Others> {
     let first = &trend.places.first()?.row;
     let items = first.eligible_items.saturating_sub(i64::try_from(listed).unwrap_or(i64::MAX));
     let places = &trend.places[..listed];
-    let less = |whole: Aggregate, of: fn(&RankedRow<'_>) -> Option<Aggregate>| {
-        places.iter().fold(whole, |rest, place| rest.minus(of(&place.row).unwrap_or_default()))
-    };
-    let aggregate = less(first.details?.eligible, |row| Some(row.aggregate));
+    let aggregates = places.iter().map(|place| place.row.aggregate);
+    let aggregate = aggregates.fold(first.details?.eligible, Aggregate::minus);
+    let of_window = places.iter().filter_map(|place| place.row.window_aggregate());
     let window = match trend.is_extended() {
-        Some(true) => trend.window_total().map(|total| less(total, |row| row.window_aggregate())),
+        Some(true) => trend.window_total().map(|total| of_window.fold(total, Aggregate::minus)),
         Some(false) => Some(aggregate),
         None => None,
     };

@@ -49,7 +49,7 @@ impl RankingVersions {
         if state.is_stopping.load(Ordering::Relaxed) {
             return;
         }
-        if self.looks % LOOKS_PER_LISTING == 0 || !state.store.is_bucket() {
+        if self.looks.is_multiple_of(LOOKS_PER_LISTING) || !state.store.is_bucket() {
             // Where it cannot be listed, the names are as they were.
             self.names = ranking_names(&state.store).unwrap_or_else(|_| std::mem::take(&mut self.names));
         }

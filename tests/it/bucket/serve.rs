@@ -84,7 +84,6 @@ impl<'a> Start<'a> {
                 decay: DecayOptions::default(),
             },
             limits: Limits::default(),
-            list_signing: None,
             log: Options { segment_age_micros: self.segment_age_micros, ..Options::default() },
         }
     }
