@@ -1,9 +1,9 @@
 //! The files of a list in the lake: what it was at some sequence, and a log of what changed since.
 //!
 //! ```text
-//! lists/ranking~current/base-0000000003.list    the list when the log of this number began (see `base_file.rs`)
-//! lists/ranking~current/log-0000000003.ndjson   what changed since (see `log_line.rs`)
-//! lists/ranking~current/log-0000000004.ndjson   what changed while base 4 is being written
+//! lists/ranking~default/base-0000000003.list    the list when the log of this number began (see `base_file.rs`)
+//! lists/ranking~default/log-0000000003.ndjson   what changed since (see `log_line.rs`)
+//! lists/ranking~default/log-0000000004.ndjson   what changed while base 4 is being written
 //! ```
 //!
 //! The newest base counts, and the logs from its number on; what is older is removed once it is there.

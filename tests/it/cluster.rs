@@ -264,7 +264,7 @@ fn what_is_damaged_or_of_another_program_is_refused_by_name_and_computed_again()
         stderr: error: scratch/rank-ID/plan-0.json.1.part: its bytes do not have the checksum at their end
         stderr: hint: compute the part again with `topsell rank partial`
         exit code 3
-        stderr: partial: part 1 of 4, 4.6 kB in the lake
+        stderr: partial: part 1 of 4, 5.8 kB in the lake
         exit code 0
         stderr: error: scratch/rank-ID/plan-0.json: the plan was written by topsell 0.0.9 (c0ffee 2016-12-31), and this is topsell VERSION
         stderr: hint: run the same version on all hosts, or plan again with `topsell rank plan`

@@ -162,7 +162,7 @@ fn a_flipped_byte_on_disk_is_found_and_fetched_again() {
     let mut edge = follow(&edge_world, &url(&origin), &[]);
     let expected = answers(&edge);
     edge.stop();
-    let file = edge_world.path("data/edge/held/ranking~current.list");
+    let file = edge_world.path("data/edge/held/ranking~default.list");
     let whole = std::fs::read(&file).expect("it was written");
     let mut random = 5;
     for _ in 0..8 {
@@ -248,6 +248,8 @@ fn an_edge_that_is_killed_again_and_again_ends_with_exactly_the_list() {
     let (shop, edge_world) = (shop("apple"), World::new());
     let origin = Server::start_in_time(&shop, &[]);
     create_blocked(&origin);
+    // A list begins empty, and that is a version too.
+    wait_for(&origin, "/v1/lists/blocked.txt", "first.example");
     let upstream = url(&origin);
     let rounds = std::env::var("TOPSELL_EDGE_KILLS").ok().and_then(|rounds| rounds.parse::<u32>().ok());
     let rounds = rounds.unwrap_or(12);

@@ -453,12 +453,7 @@ fn what_cannot_be_counted_is_refused() {
         stderr: For more information, try '--help'.
         exit code 2
 
-        stderr: error: the following required arguments were not provided:
-        stderr:   --from <TIME>
-        stderr: 
-        stderr: Usage: topsell count --from <TIME> --to <TIME> --exact-times <ITEM|->...
-        stderr: 
-        stderr: For more information, try '--help'.
+        stderr: error: --to needs --from or --last
         exit code 2
 
         stderr: error: --last: the time range is outside of the years 1 to 9998

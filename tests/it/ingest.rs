@@ -36,6 +36,7 @@ fn the_help_of_the_program() {
         stdout: Usage: topsell [OPTIONS] <COMMAND>
         stdout: 
         stdout: Load and rank:
+        stdout:   init         Make a lake and its settings file
         stdout:   ingest       Load purchase logs into the lake
         stdout:   rollup       Aggregate new events by item and hour
         stdout:   rank         Rank the items of every category and publish the ranking
@@ -43,12 +44,12 @@ fn the_help_of_the_program() {
         stdout: 
         stdout: Query:
         stdout:   show         Show best sellers, items and categories of the published ranking
-        stdout:   count        Count the sales of items, up to now
+        stdout:   count        Count the sales of items, of a category or of the shop, up to now
         stdout:   top          List the items that sold most, up to now
         stdout:   report       Write a published ranking as an HTML page
         stdout:   serve        Serve counts and rankings over HTTP, and take in events
         stdout: 
-        stdout: Hand out:
+        stdout: Publish:
         stdout:   publish      Publish the ranking to Redis, static files or an HTTP endpoint
         stdout:   list         Keep lists that many clients follow: create, change, show, fetch, verify
         stdout: 

@@ -1,7 +1,7 @@
 //! The files of followed lists.
 //!
 //! ```text
-//! <edge-dir>/held/ranking~current.list    the list as it was last written, with its hash
+//! <edge-dir>/held/ranking~default.list    the list as it was last written, with its hash
 //! <edge-dir>/held/synced.json             {"ranking/default":1767830400000000,…}: when each was last synced
 //! ```
 //!

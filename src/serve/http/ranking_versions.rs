@@ -17,8 +17,8 @@ use topsell_output::formats::Format;
 use topsell_output::show::{self, ShowError, ShowOptions, Sources};
 use topsell_output::terminal::TerminalOptions;
 
-/// Names in a bucket, each listing of which is a request, are looked for once in so many times.
-const LOOKS_PER_LISTING: u32 = 12;
+/// In a bucket, where each look takes requests, one in so many is taken.
+const LOOKS_IN_BUCKET: u32 = 12;
 /// The key of the whole shop; no path of a category begins with a slash.
 const WHOLE_SHOP: &str = "/";
 const SETTINGS: ListSettings =
@@ -49,11 +49,13 @@ impl RankingVersions {
         if state.is_stopping.load(Ordering::Relaxed) {
             return;
         }
-        if self.looks.is_multiple_of(LOOKS_PER_LISTING) || !state.store.is_bucket() {
-            // Where it cannot be listed, the names are as they were.
-            self.names = ranking_names(&state.store).unwrap_or_else(|_| std::mem::take(&mut self.names));
-        }
+        let is_due = !state.store.is_bucket() || self.looks.is_multiple_of(LOOKS_IN_BUCKET);
         self.looks = self.looks.wrapping_add(1);
+        if !is_due {
+            return;
+        }
+        // Where they cannot be listed, the names are as they were.
+        self.names = ranking_names(&state.store).unwrap_or_else(|_| std::mem::take(&mut self.names));
         let mut failure = String::new();
         for name in self.names.clone() {
             let Some(file) = shown_file(&state.store, &name) else { continue };

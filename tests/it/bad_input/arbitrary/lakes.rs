@@ -37,6 +37,7 @@ impl Good {
         let said = world.run_with(&["ingest", "--commit-every", "1", "-"], log.as_bytes());
         assert_eq!(said.code, Some(0), "{}", said.whole());
         let sold = world.sold();
+        assert_eq!(world.run("rank --window 365d").code, Some(0));
         assert_eq!(world.run("lake verify").code, Some(0));
         let files = world.files("data/lake").into_iter().filter(|name| !name.starts_with("runs/"));
         let files = files.map(|name| {
