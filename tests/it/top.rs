@@ -71,7 +71,7 @@ fn it_is_the_ranking_of_these_hours_as_it_would_be_after_a_rollup() {
             (12, "amount", "--event-type purchase --event-type view"),
         ] {
             let ranked = world.run(&format!(
-                "--lake ranked rank --window {hours}h --no-decay --min-items 0 --limit 4 --measure {measure} \
+                "--lake ranked rank --promote --window {hours}h --no-decay --min-items 0 --limit 4 --measure {measure} \
                  --as-of 2017-01-14T22:00:00Z {more}"
             ));
             // With 7, there is no eligible item.
@@ -150,7 +150,7 @@ fn a_decayed_list_is_the_ranking_of_the_moment_with_the_same_scores() {
         ] {
             let _ = std::fs::remove_dir_all(world.path("ranked"));
             copy(&world.path("data/lake"), &world.path("ranked"));
-            let ranked = world.run(&format!("--lake ranked rank --limit 4 --as-of {at} {options}"));
+            let ranked = world.run(&format!("--lake ranked rank --promote --limit 4 --as-of {at} {options}"));
             // With 7, there is no eligible item.
             assert!(matches!(ranked.code, Some(0 | 7)), "{}", ranked.whole());
             let decay = if options.contains("--decay") { "" } else { "--decay" };

@@ -242,7 +242,7 @@ fn levels_and_paths_may_contain_their_separators() {
         a%2Fc: 1
     "#]]
     .assert_eq(&world.sold());
-    let shown = world.run_with(&["show", "--category", "a%2Fc", "--format", "csv"], b"");
+    let shown = world.run_with(&["show", "--name", "sold", "--category", "a%2Fc", "--format", "csv"], b"");
     assert!(shown.stdout.contains("a%2Fc,1,b,"), "{}", shown.whole());
 }
 

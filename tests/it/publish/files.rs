@@ -62,10 +62,10 @@ fn options() -> StaticOptions {
 fn a_folder_has_a_file_for_each_category_and_an_index() {
     let world = one_lake();
     let said = world.run("publish site/best");
-    expect![[r"
-        stderr: publish: 42 categories written, 0 unchanged, 0 removed, 7.2 kB; site/best has the ranking as of 2017-01-15T00:00:00Z
+    expect![[r#"
+        stderr: publish: 42 categories written, 0 unchanged, 0 removed, 10.9 kB; site/best has the ranking as of 2017-01-15T00:00:00Z
         exit code 0
-    "]].assert_eq(&said.whole());
+    "#]].assert_eq(&said.whole());
     let files = world.files("site/best");
     assert_eq!(files.iter().filter(|name| name.starts_with("categories/")).count(), ALL);
     let index = std::fs::read_to_string(world.path("site/best/index.json")).expect("there is an index");
@@ -77,7 +77,7 @@ fn a_folder_has_a_file_for_each_category_and_an_index() {
     let file = index["categories"]["Shop/C007"].as_str().expect("a path");
     let value = std::fs::read_to_string(world.path("site/best").join(file)).expect("it is there");
     expect![[r#"
-        {"schema":1,"category":"Shop/C007","by":"units","window_hours":48,"eligible_items":2,"items":[{"rank":1,"item_id":"apple","units":2,"purchases":1,"amount":"3.5000"},{"rank":2,"item_id":"pear","units":1,"purchases":1,"amount":"1.0000"}]}
+        {"schema":1,"category":"Shop/C007","by":"units","window_hours":48,"eligible_items":2,"is_extended":false,"items":[{"rank":1,"item_id":"apple","units":2,"purchases":1,"amount":"3.5000","window_units":2,"window_purchases":1,"window_amount":"3.5000"},{"rank":2,"item_id":"pear","units":1,"purchases":1,"amount":"1.0000","window_units":1,"window_purchases":1,"window_amount":"1.0000"}]}
     "#]].assert_eq(&value);
     let again = world.run("publish site/best");
     assert!(

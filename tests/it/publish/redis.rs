@@ -63,12 +63,12 @@ fn a_category_is_found_with_two_commands_and_only_what_changed_is_written() {
     let world = one_lake();
     let server = RedisServer::start(&world, &[]);
     let said = world.run(&format!("publish {}", server.url));
-    expect![[r"
-        stderr: publish: 42 categories written, 0 unchanged, 0 removed, 7.2 kB; redis+unix://WORLD/redis.sock has the ranking as of 2017-01-15T00:00:00Z
+    expect![[r#"
+        stderr: publish: 42 categories written, 0 unchanged, 0 removed, 10.9 kB; redis+unix://WORLD/redis.sock has the ranking as of 2017-01-15T00:00:00Z
         exit code 0
-    "]].assert_eq(&said.whole());
+    "#]].assert_eq(&said.whole());
     let key = server.cli(&["HGET", INDEX, "Shop/C007"]);
-    expect![[r#"{"schema":1,"category":"Shop/C007","by":"units","window_hours":48,"eligible_items":2,"items":[{"rank":1,"item_id":"apple","units":2,"purchases":1,"amount":"3.5000"},{"rank":2,"item_id":"pear","units":1,"purchases":1,"amount":"1.0000"}]}"#]]
+    expect![[r#"{"schema":1,"category":"Shop/C007","by":"units","window_hours":48,"eligible_items":2,"is_extended":false,"items":[{"rank":1,"item_id":"apple","units":2,"purchases":1,"amount":"3.5000","window_units":2,"window_purchases":1,"window_amount":"3.5000"},{"rank":2,"item_id":"pear","units":1,"purchases":1,"amount":"1.0000","window_units":1,"window_purchases":1,"window_amount":"1.0000"}]}"#]]
     .assert_eq(&server.cli(&["GET", &key]));
     // Every value is what `show` says.
     let mut connection = server.connect();

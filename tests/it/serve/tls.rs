@@ -19,6 +19,8 @@ pub fn make_certificate(world: &World, name: &str) {
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
         .args(["-days", "365", "-subj", "/CN=shop", "-addext", "subjectAltName=IP:127.0.0.1"])
+        // An authority is no server to all clients.
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .args([Path::new("-keyout"), &key, Path::new("-out"), &certificate])
         .output()
         .expect("openssl is installed");
