@@ -57,7 +57,7 @@ impl OpenList {
     /// Opens a list, which only one process may do at a time, and returns how many bytes of a torn write were cut from it.
     ///
     /// # Errors
-    /// As [`ListFiles::read`].
+    /// Fails where the disk does, or a file of the list is damaged.
     pub fn open(files: ListFiles, now: i64) -> Result<(OpenList, usize), ListError> {
         let mut read = files.read()?;
         read.state.purge(now);

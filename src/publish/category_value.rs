@@ -62,7 +62,7 @@ pub struct RankingValues {
     /// The end of its window.
     pub as_of: Timestamp,
     pub by: &'static str,
-    /// By category path, [`WHOLE_SHOP`] for the whole shop.
+    /// By category path, `/` for the whole shop.
     pub categories: BTreeMap<String, CategoryValue>,
 }
 
