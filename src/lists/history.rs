@@ -139,7 +139,7 @@ impl History {
 }
 
 impl<'a> ChangedKey<'a> {
-    /// Returns what the changes of one key come to, in their order.
+    /// Returns the net change of one key, given its changes in their order.
     pub fn of(changes: &[(&'a str, &KeyChange)]) -> ChangedKey<'a> {
         let toggles = changes.iter().filter(|(_, change)| change.effect != Effect::Updated).count();
         let is_there = changes.last().is_some_and(|(_, last)| last.effect != Effect::Removed);

@@ -4,7 +4,7 @@
 //! that of the files at all times: a change is applied once it is durable.
 //!
 //! Invariant: a change that was acknowledged is in the files; after a failed write nothing is acknowledged until the list
-//! was read back and written anew.
+//! was read back and rewritten.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -259,7 +259,7 @@ impl OpenList {
         written.map(drop)
     }
 
-    /// After a failed write, reads the list back and writes it anew: what the old log has is not relied on any more.
+    /// After a failed write, reads the list back and rewrites it: what the old log has is not relied on any more.
     fn recover(&self, inner: &mut Inner) -> Result<(), ListError> {
         if inner.failure.is_none() {
             return Ok(());

@@ -2,18 +2,16 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver as Channel, RecvTimeoutError};
-use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use crate::config::{AccessLog, Clock, CountDefaults, Limits, LogLevel, LogLine, TlsFiles, Tokens};
 use crate::edge::{EdgeConfig, Followers, Mirrors};
 use crate::error::ServeError;
-use crate::http::{
-    BodyRoom, ListCache, ListStreams, PublishedLists, State, Workers, edge_router, serve_connections,
-};
+use crate::http::{PublishedLists, State, StateConfig, edge_router, serve_connections};
 use crate::tls::ReloadedCertificate;
 use topsell_core::storage::{LockTimeout, Store};
 use topsell_lists::HeldList;
@@ -59,8 +57,7 @@ pub fn serve_edge(
     for mirror in mirrors.all() {
         publish(&versioned, &mirror.held());
     }
-    let workers = |count| Workers::start(count, limits.waiting_requests).map_err(ServeError::Thread);
-    let state = Arc::new(State {
+    let state = State::start(StateConfig {
         store,
         clock,
         tokens: config.tokens,
@@ -68,17 +65,9 @@ pub fn serve_edge(
         access_log: config.access_log,
         limits,
         counts: config.counts,
-        readers: workers(limits.workers)?,
-        receivers: workers(limits.workers)?,
-        body_room: Arc::new(BodyRoom::of(limits.all_bodies_bytes)),
-        requests: Default::default(),
-        ranking_cache: Default::default(),
-        lists: ListCache::of(limits.waiting_requests, limits.decayed_lists),
-        streams: Arc::new(ListStreams::of(limits.streams, limits.followed_lists)),
         versioned,
-        live: OnceLock::new(),
-        is_stopping: AtomicBool::new(false),
     });
+    let state = Arc::new(state.map_err(ServeError::Thread)?);
     let failed = |source| ServeError::Listen { address: listen, source };
     let listener = TcpListener::bind(listen).map_err(failed)?;
     let threads = thread::available_parallelism().map_or(1, NonZero::get);

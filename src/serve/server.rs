@@ -5,16 +5,13 @@ use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver as Channel, RecvTimeoutError};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use crate::config::{CountDefaults, LogLevel, LogLine, ServerConfig};
 use crate::error::ServeError;
-use crate::http::{
-    BodyRoom, ListCache, ListStreams, Live, PublishedLists, RankingVersions, State, Workers, router,
-    serve_connections,
-};
+use crate::http::{Live, PublishedLists, RankingVersions, State, StateConfig, router, serve_connections};
 use crate::live::{Committer, ListKind, LiveLists, Receiver, Recent, ReloadedCatalog, Uncommitted};
 use crate::log::{EventLog, Position, Record};
 use crate::tls::ReloadedCertificate;
@@ -63,27 +60,17 @@ pub fn serve(
     let address = config.listen;
     let failed = |source| ServeError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
-    let limits = config.limits;
-    let workers = |count| Workers::start(count, limits.waiting_requests).map_err(ServeError::Thread);
-    let state = Arc::new(State {
+    let state = State::start(StateConfig {
         store: store.clone(),
         clock: Arc::clone(&config.clock),
         tokens: config.tokens.clone(),
         tls,
         access_log: config.access_log.clone(),
-        limits,
+        limits: config.limits,
         counts: config.counts.clone(),
-        readers: workers(limits.workers)?,
-        receivers: workers(limits.workers)?,
-        body_room: Arc::new(BodyRoom::of(limits.all_bodies_bytes)),
-        requests: Default::default(),
-        ranking_cache: Default::default(),
-        lists: ListCache::of(limits.waiting_requests, limits.decayed_lists),
-        streams: Arc::new(ListStreams::of(limits.streams, limits.followed_lists)),
         versioned,
-        live: OnceLock::new(),
-        is_stopping: AtomicBool::new(false),
     });
+    let state = Arc::new(state.map_err(ServeError::Thread)?);
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     refresh_certificate(&state, &config.log_line);
     let serving = serve_connections(&listener, threads, &router(Arc::clone(&state)), &state);

@@ -50,16 +50,16 @@ const SHOWN: [TableColumn; 11] = [
 ];
 /// The same where the window is extended: the figures of the ranking's window, and those by which the items are ordered.
 const SHOWN_EXTENDED: [TableColumn; 12] = [
-    TableColumn::essential("rank", "rank"),
-    TableColumn::essential("movement", "±"),
-    TableColumn::essential("item_id", "item"),
-    TableColumn::minor("name", "name", 9).cut_to(16),
+    SHOWN[0],
+    SHOWN[1],
+    SHOWN[2],
+    SHOWN[3],
     TableColumn::minor("window_units", "units", 8),
     TableColumn::minor("window_share_percent", "share", 7).or("-"),
     TableColumn::minor("units", "units (extended)", 6),
     TableColumn::minor("units_by_day", "7 days", 5),
-    TableColumn::minor("weeks", "weeks", 4),
-    TableColumn::minor("score", "score", 3),
+    SHOWN[7],
+    SHOWN[8],
     TableColumn::minor("window_purchases", "purchases", 2),
     TableColumn::minor("window_amount", "amount", 1),
 ];

@@ -31,9 +31,9 @@ const SHOWN: [TableColumn; 8] = [
     TableColumn::minor("window_units", "units", 8),
     TableColumn::minor("window_purchases", "purchases", 7),
     TableColumn::minor("window_amount", "amount", 5),
-    TableColumn::minor("window_from", "ranked from", 4),
-    TableColumn::minor("units", "units then", 2),
-    TableColumn::minor("window_to", "to", 1),
+    TableColumn::minor("window_from", "window from", 4),
+    TableColumn::minor("units", "units (extended)", 2),
+    TableColumn::minor("window_to", "window to", 1),
 ];
 const SHOP: &str = "(the whole shop)";
 

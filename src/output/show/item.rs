@@ -54,8 +54,8 @@ const SHOWN: [TableColumn; 12] = [
     TableColumn::minor("score", "score", 6),
     TableColumn::minor("above_item_id", "above", 4).or("-"),
     TableColumn::minor("below_item_id", "below", 4).or("-"),
-    TableColumn::minor("window_from", "ranked from", 3),
-    TableColumn::minor("units", "units then", 2),
+    TableColumn::minor("window_from", "window from", 3),
+    TableColumn::minor("units", "units (extended)", 2),
 ];
 
 const DAY_COLUMNS: [Column; 4] = [

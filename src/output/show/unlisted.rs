@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::formats::{Column, Value};
 use crate::show::error::ShowError;
 use topsell_core::model::{DayUnits, Timestamp, Units};
+use topsell_core::parquet_format::RankedRow;
 use topsell_core::rankings::ItemTotals;
 use topsell_core::storage::Store;
 use topsell_core::trends::Trends;
@@ -75,5 +76,7 @@ pub(super) fn unlisted_values(
     let window_from = listed.first().filter(|_| is_of_now).map(|row| row.window_from);
     put("window_from", window_from.map_or(Value::None, Value::Moment));
     put("as_of", place.as_of.into());
+    let is_extended = listed.first().filter(|_| is_of_now).and_then(RankedRow::is_extended);
+    put("is_extended", is_extended.map_or(Value::None, Value::Flag));
     Ok(values)
 }

@@ -156,7 +156,7 @@ impl Mirror {
     /// Takes what a server has answered; returns whether it is another version.
     pub(super) fn accept(&self, held: HeldList, now: i64) -> bool {
         let mut state = lock(&self.state);
-        // Signed anew, it is worth being told of, too.
+        // A new signature is worth being told of, too.
         let is_other = held.version() != state.held.version() || held.signed != state.held.signed;
         state.synced = now;
         if is_other {

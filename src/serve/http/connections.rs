@@ -250,18 +250,16 @@ mod tests {
 
     use std::io::{Read, Write};
     use std::sync::atomic::AtomicU64;
-    use std::sync::{OnceLock, mpsc};
+    use std::sync::mpsc;
 
     use axum::routing::get;
     use bytes::Bytes;
     use hyper::body::Frame;
 
     use crate::config::{CountDefaults, Limits, LogLine};
-    use crate::http::body_room::BodyRoom;
-    use crate::http::list_cache::ListCache;
     use crate::http::list_streams::ListStreams;
     use crate::http::published_lists::PublishedLists;
-    use crate::http::workers::Workers;
+    use crate::http::state::StateConfig;
     use topsell_core::model::{Date, Hour};
     use topsell_core::storage::Store;
 
@@ -290,11 +288,13 @@ mod tests {
     }
 
     fn state(limits: Limits) -> Arc<State> {
-        Arc::new(State {
+        let state = State::start(StateConfig {
             // Nothing reads it.
             store: Store::open(&std::env::temp_dir()).expect("it is a folder"),
             clock: Arc::new(|| Hour::of(Date::new(17_000), 0).start()),
             tokens: None,
+            tls: None,
+            access_log: None,
             limits,
             counts: CountDefaults {
                 event_types: Vec::new(),
@@ -302,19 +302,9 @@ mod tests {
                 zone: "UTC".to_owned(),
                 decay: Default::default(),
             },
-            readers: Workers::start(1, 1).expect("a thread"),
-            receivers: Workers::start(1, 1).expect("a thread"),
-            body_room: Arc::new(BodyRoom::of(1)),
-            requests: Default::default(),
-            access_log: None,
-            tls: None,
-            ranking_cache: Default::default(),
-            lists: ListCache::of(1, 1),
-            streams: Arc::new(ListStreams::of(1, 1)),
             versioned: no_lists(),
-            live: OnceLock::new(),
-            is_stopping: false.into(),
-        })
+        });
+        Arc::new(state.expect("threads"))
     }
 
     fn no_lists() -> PublishedLists {

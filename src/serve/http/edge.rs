@@ -16,7 +16,7 @@ use crate::edge::{Forwarded, Freshness, Mirror, Mirrors, forward};
 use crate::http::answers::{error, error_with_hint, json, not_done, respond, tagged, unavailable};
 use crate::http::openapi::openapi;
 use crate::http::parameters::Parameters;
-use crate::http::router::{body_of, counted, permitted};
+use crate::http::router::{counted, permitted, permitted_body};
 use crate::http::show::{CACHE_CONTROL, SHOW_PARAMETERS};
 use crate::http::state::State;
 use crate::http::status::health;
@@ -175,20 +175,17 @@ async fn write_list(
     Path(path): Path<String>,
     request: Request,
 ) -> Response<Body> {
-    if let Err(refused) = permitted(&edge.state, Access::Write, &request) {
-        return *refused;
-    }
-    let name = match ListName::parse(&path) {
-        Ok(name) => name,
-        Err(e) => return error(StatusCode::BAD_REQUEST, &e.to_string()),
-    };
     let (method, is_creation) = match *request.method() {
         Method::PUT => ("PUT", true),
         _ => ("POST", false),
     };
-    let (body, _room) = match body_of(&edge.state, request).await {
+    let (body, _room) = match permitted_body(&edge.state, request).await {
         Ok(body) => body,
         Err(refused) => return refused,
+    };
+    let name = match ListName::parse(&path) {
+        Ok(name) => name,
+        Err(e) => return error(StatusCode::BAD_REQUEST, &e.to_string()),
     };
     let mirrors = Arc::clone(&edge.mirrors);
     let sent = edge.state.receivers.run(move || forward(&mirrors.config, &name, method, &body)).await;

@@ -42,5 +42,5 @@ pub use list_streams::ListStreams;
 pub use published_lists::PublishedLists;
 pub use ranking_versions::RankingVersions;
 pub use router::router;
-pub use state::{Live, State};
+pub use state::{Live, State, StateConfig};
 pub use workers::{NotDone, Workers};

@@ -19,7 +19,7 @@ use topsell_lists::{
 
 /// How many bytes of answers are kept of a version.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
-/// A signature is made anew after this part of its time.
+/// A signature is renewed after this part of its time.
 const SIGNED_PART: i64 = 4;
 const MICROS: i64 = 1_000_000;
 
@@ -127,7 +127,7 @@ impl PublishedLists {
         Ok(())
     }
 
-    /// Removes entries whose time is over, publishes what has changed, signs anew, and shortens logs.
+    /// Removes entries whose time is over, publishes what has changed, renews signatures, and shortens logs.
     pub fn tick(&self, now: Timestamp, log_line: &LogLine) {
         let now = now.micros();
         for (name, list) in self.lists.all() {
@@ -135,7 +135,7 @@ impl PublishedLists {
                 if let Some(snapshot) = list.publish_if_due(now) {
                     self.publish(&name, snapshot, now);
                 }
-                self.sign_anew(&name, now);
+                self.renew_signature(&name, now);
                 list.compact_if_due()
             });
             self.note(&name, done.err().map(|error| error.to_string()), log_line);
@@ -182,7 +182,7 @@ impl PublishedLists {
         }
     }
 
-    fn sign_anew(&self, name: &ListName, now: i64) {
+    fn renew_signature(&self, name: &ListName, now: i64) {
         let Some(signing) = &self.signing else { return };
         let published = self.lock().get(name).map(|newest| Arc::clone(&newest.borrow()));
         let Some(published) = published else { return };

@@ -80,11 +80,8 @@ pub async fn counted(
 }
 
 async fn post_events(Shared(state): Shared<Arc<State>>, request: Request) -> Response<Body> {
-    if let Err(refused) = permitted(&state, Access::Write, &request) {
-        return *refused;
-    }
     let headers = request.headers().clone();
-    match body_of(&state, request).await {
+    match permitted_body(&state, request).await {
         Ok((body, _room)) => receive_events(state, headers, body).await,
         Err(refused) => refused,
     }
@@ -144,10 +141,7 @@ async fn post_list(
     Path(name): Path<String>,
     request: Request,
 ) -> Response<Body> {
-    if let Err(refused) = permitted(&state, Access::Write, &request) {
-        return *refused;
-    }
-    match body_of(&state, request).await {
+    match permitted_body(&state, request).await {
         Ok((body, _room)) => change_list(state, name, body).await,
         Err(refused) => refused,
     }
@@ -158,10 +152,7 @@ async fn put_list(
     Path(name): Path<String>,
     request: Request,
 ) -> Response<Body> {
-    if let Err(refused) = permitted(&state, Access::Write, &request) {
-        return *refused;
-    }
-    match body_of(&state, request).await {
+    match permitted_body(&state, request).await {
         Ok((body, _room)) => create_list(state, name, body).await,
         Err(refused) => refused,
     }
@@ -179,8 +170,14 @@ pub fn permitted(state: &State, access: Access, request: &Request) -> Result<(),
     Err(Box::new(response))
 }
 
+/// Reads the body of a request, if its token permits writes.
+pub async fn permitted_body(state: &State, request: Request) -> Result<(Bytes, HeldRoom), Response<Body>> {
+    permitted(state, Access::Write, &request).map_err(|refused| *refused)?;
+    body_of(state, request).await
+}
+
 /// Reads the body of a request, which must not be too large or too slow.
-pub async fn body_of(state: &State, request: Request) -> Result<(Bytes, HeldRoom), Response<Body>> {
+async fn body_of(state: &State, request: Request) -> Result<(Bytes, HeldRoom), Response<Body>> {
     let limits = &state.limits;
     let mut room = state.body_room.hold();
     let body = read(request.into_body(), limits.body_bytes, &mut room);

@@ -1,7 +1,8 @@
 //! What the handlers of all paths share.
 
-use std::sync::Arc;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::config::{AccessLog, Clock, CountDefaults, Limits, Tokens};
 use crate::http::body_room::BodyRoom;
@@ -36,8 +37,20 @@ pub struct State {
     pub streams: Arc<ListStreams>,
     pub versioned: PublishedLists,
     /// None until the log has been read.
-    pub live: std::sync::OnceLock<Live>,
+    pub live: OnceLock<Live>,
     pub is_stopping: AtomicBool,
+}
+
+/// What a server is told, of what its requests see.
+pub struct StateConfig {
+    pub store: Store,
+    pub clock: Clock,
+    pub tokens: Option<Tokens>,
+    pub tls: Option<ReloadedCertificate>,
+    pub access_log: Option<AccessLog>,
+    pub limits: Limits,
+    pub counts: CountDefaults,
+    pub versioned: PublishedLists,
 }
 
 /// What there is once the log has been read.
@@ -50,6 +63,34 @@ pub struct Live {
 }
 
 impl State {
+    /// Starts the threads that answer requests; the log has not been read yet.
+    ///
+    /// # Errors
+    /// Fails where a thread cannot be started.
+    pub fn start(config: StateConfig) -> io::Result<State> {
+        let StateConfig { store, clock, tokens, tls, access_log, limits, counts, versioned } = config;
+        let workers = || Workers::start(limits.workers, limits.waiting_requests);
+        Ok(State {
+            store,
+            clock,
+            tokens,
+            tls,
+            access_log,
+            counts,
+            readers: workers()?,
+            receivers: workers()?,
+            body_room: Arc::new(BodyRoom::of(limits.all_bodies_bytes)),
+            requests: RequestCounts::default(),
+            ranking_cache: RankingCache::default(),
+            lists: ListCache::of(limits.waiting_requests, limits.decayed_lists),
+            streams: Arc::new(ListStreams::of(limits.streams, limits.followed_lists)),
+            versioned,
+            live: OnceLock::new(),
+            is_stopping: AtomicBool::new(false),
+            limits,
+        })
+    }
+
     /// Returns whether requests are answered.
     pub fn is_ready(&self) -> bool {
         self.live.get().is_some() && !self.is_stopping.load(Ordering::Relaxed)
