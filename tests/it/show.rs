@@ -273,15 +273,15 @@ fn the_categories_are_listed_with_what_they_rank() {
     expect![[r#"
         stdout: Categories
         stdout: as of 2017-01-15T00:00:00Z, units of 24 h
-        stdout: category            ranked  items  units  purchases  amount           ranked from  units then                    to
-        stdout: (the whole shop)         5      5      9          6   19.49  2017-01-14T00:00:00Z           9  2017-01-15T00:00:00Z
-        stdout: Books                    1      1      1          1    9.99  2017-01-14T00:00:00Z           1  2017-01-15T00:00:00Z
-        stdout: Books/Fiction            1      1      1          1    9.99  2017-01-14T00:00:00Z           1  2017-01-15T00:00:00Z
-        stdout: Food                     3      3      7          3    9.50  2017-01-14T00:00:00Z           7  2017-01-15T00:00:00Z
-        stdout: Food/Bakery              1      1      2          1    4.00  2017-01-14T00:00:00Z           2  2017-01-15T00:00:00Z
-        stdout: Food/CHEESE & MORE       1      1      2          1    4.00  2017-01-14T00:00:00Z           2  2017-01-15T00:00:00Z
-        stdout: Food/Fruit               1      1      3          1    1.50  2017-01-14T00:00:00Z           3  2017-01-15T00:00:00Z
-        stdout: Gifts                    1      1      1          1    9.99  2017-01-14T00:00:00Z           1  2017-01-15T00:00:00Z
+        stdout: category            ranked  items  units  purchases  amount           window from  units (extended)             window to
+        stdout: (the whole shop)         5      5      9          6   19.49  2017-01-14T00:00:00Z                 9  2017-01-15T00:00:00Z
+        stdout: Books                    1      1      1          1    9.99  2017-01-14T00:00:00Z                 1  2017-01-15T00:00:00Z
+        stdout: Books/Fiction            1      1      1          1    9.99  2017-01-14T00:00:00Z                 1  2017-01-15T00:00:00Z
+        stdout: Food                     3      3      7          3    9.50  2017-01-14T00:00:00Z                 7  2017-01-15T00:00:00Z
+        stdout: Food/Bakery              1      1      2          1    4.00  2017-01-14T00:00:00Z                 2  2017-01-15T00:00:00Z
+        stdout: Food/CHEESE & MORE       1      1      2          1    4.00  2017-01-14T00:00:00Z                 2  2017-01-15T00:00:00Z
+        stdout: Food/Fruit               1      1      3          1    1.50  2017-01-14T00:00:00Z                 3  2017-01-15T00:00:00Z
+        stdout: Gifts                    1      1      1          1    9.99  2017-01-14T00:00:00Z                 1  2017-01-15T00:00:00Z
         exit code 0
     "#]]
     .assert_eq(&world.run("show --categories --format table").whole());

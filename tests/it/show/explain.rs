@@ -91,11 +91,11 @@ fn a_score_is_explained_hour_by_hour() {
         stdout:                score                                              9.411786763352117
         stdout: 
         stdout: Ranks
-        stdout: category          rank  of  units     share  score  above  below           ranked from  units then
-        stdout: (the whole shop)     2   2     16   15.09 %  9.412  pear   -      2017-01-14T00:00:00Z          16
-        stdout: Food                 2   2     16   15.09 %  9.412  pear   -      2017-01-14T00:00:00Z          16
-        stdout: Food/Fruit           2   2     17   15.89 %  9.973  pear   -      2017-01-14T00:00:00Z          17
-        stdout: Gifts                1   1      3  100.00 %  3.000  -      -      2017-01-14T00:00:00Z           3
+        stdout: category          rank  of  units     share  score  above  below           window from
+        stdout: (the whole shop)     2   2     16   15.09 %  9.412  pear   -      2017-01-14T00:00:00Z
+        stdout: Food                 2   2     16   15.09 %  9.412  pear   -      2017-01-14T00:00:00Z
+        stdout: Food/Fruit           2   2     17   15.89 %  9.973  pear   -      2017-01-14T00:00:00Z
+        stdout: Gifts                1   1      3  100.00 %  3.000  -      -      2017-01-14T00:00:00Z
         stdout: 
         stdout: Units by day, UTC
         stdout: weekday    date        units

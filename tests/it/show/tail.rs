@@ -35,11 +35,11 @@ fn an_item_has_its_ranks_however_far_down_where_all_are_published() {
         stdout: as of 2017-01-15T00:00:00Z, no decay, sold from 2017-01-14T20:00:00Z to 2017-01-14T21:00:00Z
         stdout: 
         stdout: Ranks
-        stdout: category          rank  of  units     share  weeks   score  above  below           ranked from  units then
-        stdout: (the whole shop)     3   5     70         -         70.000  bread  plum   2017-01-14T00:00:00Z          70
-        stdout: Food                 3   4     70         -         70.000  bread  plum   2017-01-14T00:00:00Z          70
-        stdout: Food/Fruit           2   3     70         -         70.000  apple  plum   2017-01-14T00:00:00Z          70
-        stdout: Gifts                1   1     70  100.00 %      1  70.000  -      -      2017-01-14T00:00:00Z          70
+        stdout: category          rank  of  units     share  weeks   score  above  below           window from  units (extended)
+        stdout: (the whole shop)     3   5     70         -         70.000  bread  plum   2017-01-14T00:00:00Z                70
+        stdout: Food                 3   4     70         -         70.000  bread  plum   2017-01-14T00:00:00Z                70
+        stdout: Food/Fruit           2   3     70         -         70.000  apple  plum   2017-01-14T00:00:00Z                70
+        stdout: Gifts                1   1     70  100.00 %      1  70.000  -      -      2017-01-14T00:00:00Z                70
         stdout: 
         stdout: Units by day, UTC
         stdout: weekday    date        units
@@ -55,13 +55,13 @@ fn an_item_has_its_ranks_however_far_down_where_all_are_published() {
     .assert_eq(&world.run("show --item pear --format table").whole());
     expect![[r#"
         stdout: item_id,category,rank,eligible_items,movement,previous_rank,weeks,units,share_percent,score,above_item_id,above_score,below_item_id,below_score,window_from,as_of,window_units,window_share_percent,is_extended
-        stdout: plum,,4,5,,,,60,,60,pear,70,loose,5,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,60,,
-        stdout: plum,Food,4,4,,,,60,,60,pear,70,,,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,60,,
-        stdout: plum,Food/Fruit,3,3,,,,60,,60,pear,70,,,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,60,,
+        stdout: plum,,4,5,,,,60,,60,pear,70,loose,5,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,60,,false
+        stdout: plum,Food,4,4,,,,60,,60,pear,70,,,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,60,,false
+        stdout: plum,Food/Fruit,3,3,,,,60,,60,pear,70,,,2017-01-14T00:00:00Z,2017-01-15T00:00:00Z,60,,false
         exit code 0
     "#]].assert_eq(&world.run("show --item plum --format csv").whole());
     expect![[r#"
-        stdout: {"item_id":"loose","category":null,"rank":5,"eligible_items":5,"movement":null,"previous_rank":null,"weeks":null,"units":5,"share_percent":null,"score":5.0,"above_item_id":"plum","above_score":60.0,"below_item_id":null,"below_score":null,"window_from":"2017-01-14T00:00:00Z","as_of":"2017-01-15T00:00:00Z","window_units":5,"window_share_percent":null,"is_extended":null}
+        stdout: {"item_id":"loose","category":null,"rank":5,"eligible_items":5,"movement":null,"previous_rank":null,"weeks":null,"units":5,"share_percent":null,"score":5.0,"above_item_id":"plum","above_score":60.0,"below_item_id":null,"below_score":null,"window_from":"2017-01-14T00:00:00Z","as_of":"2017-01-15T00:00:00Z","window_units":5,"window_share_percent":null,"is_extended":false}
         exit code 0
     "#]].assert_eq(&world.run("show --item loose --format ndjson").whole());
     rank("--as-of 2017-01-15T01:00:00Z");
@@ -71,10 +71,10 @@ fn an_item_has_its_ranks_however_far_down_where_all_are_published() {
         stdout: ranks below the rankings as of 2017-01-15T00:00:00Z
         stdout: 
         stdout: Ranks
-        stdout: category          rank  of  units  share   score  above  below  units then
-        stdout: (the whole shop)     4   5     60      -  60.000  pear   loose          60
-        stdout: Food                 4   4     60      -  60.000  pear   -              60
-        stdout: Food/Fruit           3   3     60      -  60.000  pear   -              60
+        stdout: category          rank  of  units  share   score  above  below  units (extended)
+        stdout: (the whole shop)     4   5     60      -  60.000  pear   loose                60
+        stdout: Food                 4   4     60      -  60.000  pear   -                    60
+        stdout: Food/Fruit           3   3     60      -  60.000  pear   -                    60
         stdout: 
         stdout: Units by day, UTC
         stdout: weekday    date        units
