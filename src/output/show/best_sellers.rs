@@ -81,34 +81,44 @@ pub(super) fn best_sellers(
     if selection != Selection::All && trends.previous().is_none() {
         return Err(ShowError::NothingBefore);
     }
-    let facts = trends.current().metadata();
+    Ok(of_trend(trends, &trend, selection, question))
+}
+
+/// Answers with the best sellers of a list, or some of them.
+pub(super) fn of_trend(
+    trends: &Trends,
+    trend: &Trend,
+    selection: Selection,
+    question: &Question,
+) -> Answer<'static> {
+    let (facts, category) = (trends.current().metadata(), trend.category.as_deref());
     // Items past the limit count among the others.
     let listed =
         if selection == Selection::All { question.limit.min(trend.places.len()) } else { trend.places.len() };
-    let shares = Shares::of(&trend, listed, facts);
+    let shares = Shares::of(trend, listed, facts);
     let mut rows: Vec<Vec<Value>> = match selection {
         Selection::Dropped => trend.dropped.iter().map(|row| dropped_values(category, row)).collect(),
-        _ => selected(&trend, selection)
+        _ => selected(trend, selection)
             .into_iter()
             .map(|at| values(category, &trend.places[at], shares.at(at)))
             .collect(),
     };
     rows.truncate(question.limit);
     let others = match selection {
-        Selection::All => others(&trend, listed, &shares),
+        Selection::All => others(trend, listed, &shares),
         _ => None,
     };
-    Ok(Answer {
+    Answer {
         title: title(trends, category, selection),
         notes: notes(trends, trend.places.first().map(|place| &place.row), question),
         headers: headers(facts, trends.is_stale(question.now), question),
-        envelope: envelope(trends, &trend, others.as_ref()),
+        envelope: envelope(trends, trend, others.as_ref()),
         tables: vec![Table {
-            footer: others.map(|others| others.row(&trend)).into_iter().collect(),
-            ..Table::new("items", &COLUMNS, rows).showing(shown(selection, &trend))
+            footer: others.map(|others| others.row(trend)).into_iter().collect(),
+            ..Table::new("items", &COLUMNS, rows).showing(shown(selection, trend))
         }],
         ..Answer::default()
-    })
+    }
 }
 
 /// Returns the positions of the selected items, in the order in which to show them.

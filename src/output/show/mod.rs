@@ -22,4 +22,4 @@ mod view;
 pub use error::ShowError;
 pub use options::{MOVEMENT_SINCE, ShowOptions};
 pub use question::{Order, Question, Selection, View};
-pub use view::{Sources, answer};
+pub use view::{Sources, answer, each_best_sellers};

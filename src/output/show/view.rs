@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::formats::Answer;
-use crate::show::best_sellers::best_sellers;
+use crate::show::best_sellers::{best_sellers, of_trend};
 use crate::show::categories::categories;
 use crate::show::diff::diff;
 use crate::show::error::ShowError;
 use crate::show::history::history;
 use crate::show::item::item;
-use crate::show::question::{Question, View};
+use crate::show::options::MOVEMENT_SINCE;
+use crate::show::question::{Question, Selection, View};
 use crate::show::search::search;
 use topsell_core::lake::UncommittedBatch;
 use topsell_core::model::Timestamp;
@@ -64,6 +65,28 @@ impl Sources<'_> {
             false => ShowError::UnknownName { name: name.to_string(), names },
         })
     }
+}
+
+/// Answers with the best sellers of every category of the ranking that a name shows, as [`answer`] does for each, the
+/// whole shop's first. All of them are of the same ranking, whatever is published meanwhile.
+///
+/// # Errors
+/// Fails where the ranking cannot be read.
+pub fn each_best_sellers(
+    sources: &Sources<'_>,
+    name: &RankingName,
+    now: Timestamp,
+    take: &mut dyn FnMut(Option<&str>, Answer<'static>),
+) -> Result<(), ShowError> {
+    let view = View::BestSellers { category: None, selection: Selection::All };
+    let question =
+        Question { view, name: name.clone(), at: None, since: MOVEMENT_SINCE, limit: usize::MAX, now };
+    let trends = Trends::of(sources.store, sources.opened(name, None)?, question.since)?;
+    trends.each(&mut |trend| {
+        let answer = of_trend(&trends, &trend, Selection::All, &question);
+        take(trend.category.as_deref(), answer);
+        Ok(())
+    })
 }
 
 /// Answers a question.

@@ -13,8 +13,8 @@ use crate::http::state::State;
 use topsell_core::model::Timestamp;
 use topsell_core::rankings::{RankingName, ranking_names, shown_file};
 use topsell_lists::{Addition, Change, ListError, ListKind, ListName, ListSettings, OpenList};
-use topsell_output::formats::Format;
-use topsell_output::show::{self, ShowError, ShowOptions, Sources};
+use topsell_output::formats::{Answer, Format};
+use topsell_output::show::{self, ShowError, Sources};
 use topsell_output::terminal::TerminalOptions;
 
 /// In a bucket, where each look takes requests, one in so many is taken.
@@ -96,18 +96,15 @@ fn change(
     (name, file): (&RankingName, &str),
     now: Timestamp,
 ) -> Result<(), VersionError> {
-    let ranking = state.ranking_cache.current(&state.store, name, now).map_err(ShowError::from)?;
-    let categories = ranking.category_summaries().map_err(ShowError::from)?;
+    let sources = Sources { store: &state.store, uncommitted: &[], held: Some((&state.ranking_cache, now)) };
     let mut change = Change { id: Some(file.to_owned()), replace: true, ..Change::default() };
-    for summary in categories {
-        let key = summary.category.as_deref().unwrap_or(WHOLE_SHOP).to_owned();
+    show::each_best_sellers(&sources, name, now, &mut |category, answer| {
+        let key = category.unwrap_or(WHOLE_SHOP);
         // It would be no line of the list's text.
-        if key.chars().any(char::is_control) {
-            continue;
+        if !key.chars().any(char::is_control) {
+            change.add.push(Addition { key: key.to_owned(), value: Some(line_of(answer)) });
         }
-        let value = Some(value(state, name, summary.category, now)?);
-        change.add.push(Addition { key, value });
-    }
+    })?;
     match list.change(change.clone(), now.micros()) {
         // Another version of the program has made other values of it.
         Err(ListError::OtherChange { .. }) => list.change(Change { id: None, ..change }, now.micros())?,
@@ -116,19 +113,9 @@ fn change(
     Ok(())
 }
 
-/// Returns what is shown of a category, one line of JSON.
-fn value(
-    state: &State,
-    name: &RankingName,
-    category: Option<String>,
-    now: Timestamp,
-) -> Result<String, ShowError> {
-    let name = Some(name.to_string());
-    let options = ShowOptions { category, name, ..ShowOptions::default() };
-    let (question, _) = options.question(now).expect("a category is a question");
-    let sources = Sources { store: &state.store, uncommitted: &[], held: Some((&state.ranking_cache, now)) };
-    let answer = show::answer(&sources, &question)?;
+/// Returns an answer as one line of JSON.
+fn line_of(answer: Answer<'_>) -> String {
     let mut json = Vec::new();
     answer.write(Format::Json, TerminalOptions::PLAIN, &mut json).expect("memory can be written to");
-    Ok(String::from_utf8_lossy(&json).trim_end().to_owned())
+    String::from_utf8_lossy(&json).trim_end().to_owned()
 }
